@@ -1,0 +1,1 @@
+"""Agents that design their own workflow while they run."""
