@@ -1,0 +1,50 @@
+# Everything runs in .venv/, which the first target that needs it builds.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+export OMP_NUM_THREADS := 1
+export LANGSMITH_TRACING := false
+
+.PHONY: demo test check lint types imports fast slow bench clean
+.DELETE_ON_ERROR:
+
+demo: $(VENV)/.core
+	$(BIN)/flowwright demo
+
+test: check fast slow
+
+check: lint types imports
+
+$(VENV)/.core: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install -q -c constraints.txt -e .
+	touch $@
+
+$(VENV)/.dev: $(VENV)/.core
+	$(BIN)/pip install -q -c constraints.txt -e '.[dev]'
+	touch $@
+
+lint: $(VENV)/.dev
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+# mypy reads packages by directory name, and this package's directory is the checkout, whatever it is called.
+types: $(VENV)/.dev
+	mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/flowwright
+	MYPYPATH=$(VENV)/types $(BIN)/mypy -p flowwright
+
+imports: $(VENV)/.dev
+	$(BIN)/lint-imports
+
+fast: $(VENV)/.dev
+	$(BIN)/coverage erase
+	$(BIN)/python -m pytest -q -m "not kill and not fuzz" --cov --cov-report=
+
+slow: $(VENV)/.dev
+	$(BIN)/python -m pytest -q -m "kill or fuzz" --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=95
+
+bench: $(VENV)/.dev
+	for script in benchmarks/*.py; do $(BIN)/python $$script; done
+
+clean:
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

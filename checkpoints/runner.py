@@ -1,0 +1,91 @@
+"""Driving runs from outside: a run that is stopped at any moment can be taken up again, and a run that ended cannot be
+started over by mistake."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+
+from ..errors import UsageError
+from ..graphs.budget import Usage
+from ..graphs.build import Graph
+from ..graphs.context import Context
+from ..graphs.faults import Fault
+from ..graphs.state import Evidence, State, Status, Task
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+@dataclass(frozen=True)
+class RunResult:
+    """What one run came to."""
+
+    task_id: str | None
+    """Id of the task; None: it had none."""
+    thread_id: str
+    status: Status
+    answer: str | None
+    evidence: Evidence | None
+    usage: Usage
+    faults: list[Fault]
+    """Every refusal and failure on the way, in order."""
+
+    def as_json(self) -> dict[str, Any]:
+        """The result as one JSON object."""
+        return asdict(self)
+
+
+def thread_config(thread_id: str) -> RunnableConfig:
+    """The config that names a thread."""
+    return {"configurable": {"thread_id": thread_id}}
+
+
+def faults_of(state: State) -> list[Fault]:
+    """Every fault that the records of a run hold: the designer's by decision, then the operations'."""
+    refused = [one for turn in state.get("turns", []) for one in turn["faults"]]
+    return [*refused, *(op["fault"] for op in state.get("operations", []) if op["fault"] is not None)]
+
+
+def result_of(state: State, thread_id: str) -> RunResult:
+    """The result that `state` holds."""
+    return RunResult(
+        task_id=state["run"]["task"],
+        thread_id=thread_id,
+        status=state["status"],
+        answer=state.get("answer"),
+        evidence=state.get("evidence"),
+        usage=state["usage"],
+        faults=faults_of(state),
+    )
+
+
+async def start_run(
+    graph: Graph, task: Task, thread_id: str, context: Context, listener: Listener | None = None
+) -> RunResult:
+    """Run `task` on a thread of its own. Raises UsageError when the thread is taken."""
+    if (await graph.aget_state(thread_config(thread_id))).values.get("run"):
+        raise UsageError(f"thread {thread_id!r} exists already", fix="resume it, or name another thread")
+    return await _drive(graph, {"task": task}, thread_id, context, listener)
+
+
+async def resume_run(graph: Graph, thread_id: str, listener: Listener | None = None) -> RunResult:
+    """Go on where the thread stopped. Raises UsageError when there is no such thread, or its run has ended."""
+    state = await graph.aget_state(thread_config(thread_id))
+    if not state.values and not state.next:
+        raise UsageError(f"there is no thread {thread_id!r}", fix="`flowwright runs` lists the threads")
+    if not state.next:
+        status = state.values.get("status")
+        raise UsageError(f"the run on thread {thread_id!r} has ended ({status})", fix="`flowwright show` shows it")
+    return await _drive(graph, None, thread_id, Context(), listener)
+
+
+async def _drive(graph: Graph, given: Any, thread_id: str, context: Context, listener: Listener | None) -> RunResult:
+    config = thread_config(thread_id)
+    async for event in graph.astream(given, config, context=context, stream_mode="custom"):
+        if listener is not None:
+            listener(event)
+    values = (await graph.aget_state(config)).values
+    return result_of(values, thread_id)

@@ -1,0 +1,102 @@
+"""What one caller wants stored, as statements, built on the caller's side: its mistakes are raised to it alone."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import (
+    WRITES_IDX_MAP,
+    Checkpoint,
+    CheckpointMetadata,
+    get_checkpoint_metadata,
+)
+from langgraph.checkpoint.serde.base import SerializerProtocol
+
+from .writer import Change
+
+_CHECKPOINT = "checkpoint_ns, checkpoint_id, parent_checkpoint_id, type, checkpoint, metadata"
+_WRITE = "checkpoint_ns, checkpoint_id, task_id, task_path, idx, channel, type, value"
+_PUT = f"INSERT OR REPLACE INTO checkpoints (thread_id, {_CHECKPOINT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_PUT_WRITE = f"INTO writes (thread_id, {_WRITE}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_PUT_WRITE_ONCE = f"INSERT OR IGNORE {_PUT_WRITE}"
+_PUT_WRITE_AGAIN = f"INSERT OR REPLACE {_PUT_WRITE}"
+_RECORD = "INSERT OR IGNORE INTO journal (key, size, value) VALUES (?, ?, ?)"
+_DROP_THREAD = tuple(f"DELETE FROM {table} WHERE thread_id = ?" for table in ("checkpoints", "writes"))
+_DROP_CHECKPOINT = tuple(
+    f"DELETE FROM {table} WHERE thread_id = ? AND checkpoint_ns = ? AND checkpoint_id = ?"
+    for table in ("checkpoints", "writes")
+)
+_COPY = tuple(
+    f"INSERT OR REPLACE INTO {table} (thread_id, {columns}) SELECT ?, {columns} FROM {table} WHERE thread_id = ?"
+    for table, columns in (("checkpoints", _CHECKPOINT), ("writes", _WRITE))
+)
+
+CheckpointKey = tuple[str, str, str]  # thread, namespace, checkpoint
+
+
+def put_checkpoint(
+    serde: SerializerProtocol, config: RunnableConfig, checkpoint: Checkpoint, metadata: CheckpointMetadata
+) -> tuple[Change, RunnableConfig]:
+    """The change that stores `checkpoint` as a child of the one `config` names, and the config that names it."""
+    configurable = config["configurable"]
+    thread_id, namespace = configurable["thread_id"], configurable.get("checkpoint_ns", "")
+    described = json.dumps(get_checkpoint_metadata(config, metadata), ensure_ascii=False, separators=(",", ":"))
+    row = (
+        str(thread_id),
+        namespace,
+        checkpoint["id"],
+        configurable.get("checkpoint_id"),
+        *serde.dumps_typed(checkpoint),
+        described.encode("utf-8", "ignore"),
+    )
+    stored = {"thread_id": thread_id, "checkpoint_ns": namespace, "checkpoint_id": checkpoint["id"]}
+    return [(_PUT, [row])], {"configurable": stored}
+
+
+def put_writes(
+    serde: SerializerProtocol,
+    config: RunnableConfig,
+    writes: Sequence[tuple[str, Any]],
+    task_id: str,
+    task_path: str,
+) -> Change:
+    """The change that stores a task's writes. The first of an index stays, except in LangGraph's special channels."""
+    configurable = config["configurable"]
+    task = (
+        str(configurable["thread_id"]),
+        str(configurable.get("checkpoint_ns", "")),
+        str(configurable["checkpoint_id"]),
+        task_id,
+        task_path,
+    )
+    special = all(channel in WRITES_IDX_MAP for channel, _ in writes)
+    rows = [
+        (*task, WRITES_IDX_MAP.get(channel, position), channel, *serde.dumps_typed(value))
+        for position, (channel, value) in enumerate(writes)
+    ]
+    return [(_PUT_WRITE_AGAIN if special else _PUT_WRITE_ONCE, rows)]
+
+
+def record(key: str, size: int, value: bytes) -> Change:
+    """The change that stores a journal record unless its key has one."""
+    return [(_RECORD, [(key, size, value)])]
+
+
+def copy_thread(source: str, target: str) -> Change:
+    """The change that copies all checkpoints and writes of a thread."""
+    return [(sql, [(str(target), str(source))]) for sql in _COPY]
+
+
+def drop_threads(thread_ids: Iterable[str]) -> Change:
+    """The change that deletes all checkpoints and writes of the threads."""
+    rows = [(str(thread_id),) for thread_id in thread_ids]
+    return [(sql, rows) for sql in _DROP_THREAD]
+
+
+def drop_checkpoints(keys: Iterable[CheckpointKey]) -> Change:
+    """The change that deletes the checkpoints and their writes."""
+    rows = list(keys)
+    return [(sql, rows) for sql in _DROP_CHECKPOINT]

@@ -1,0 +1,1 @@
+"""The five roles, the same in every system: summarizer, designer, executor, verifier, generator."""

@@ -1,0 +1,157 @@
+"""The designer decides one turn. A refused reply is quoted back with the validator's words, a bounded number of times
+apart from the turn limit; every reply is kept as a turn, and nothing of an invalid plan ever runs."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
+from langgraph.runtime import Runtime
+from langgraph.types import Command
+
+from ...policies.action import find_action
+from ...policies.faults import ProviderError, ReplyError
+from ...policies.reply import Reply
+from ..budget import exhausted, left, spend
+from ..call import Caller
+from ..context import Context
+from ..dispatch import next_layer
+from ..faults import BudgetExhausted, Fault, Refused, fault_of
+from ..services import Services
+from ..state import Stage, State, Stop
+from ..system import Decision, Finish, GiveUp, Plan, Scene
+from ..turn import Outcome, Turn
+from ..view import excerpt
+from .role import Update
+
+QUOTED = 4_000
+"""Characters of a refused reply that a repair quotes."""
+DEFAULT_REPAIRS = 2
+
+
+@dataclass
+class Attempt:
+    """One reply and what became of it."""
+
+    reply: Reply | None = None
+    action: dict[str, Any] | None = None
+    decision: Decision | None = None
+    faults: list[Fault] = field(default_factory=list)
+
+    @property
+    def outcome(self) -> Outcome:
+        """One word for the turn record."""
+        match self.decision:
+            case Plan():
+                return "plan"
+            case Finish():
+                return "finish"
+            case GiveUp():
+                return "give_up"
+            case None:
+                return "refused" if self.reply else "unanswered"
+
+
+class Designer:
+    """Role node body; see the module."""
+
+    def __init__(self, services: Services) -> None:
+        """Bind to one graph's services."""
+        self.services = services
+
+    async def __call__(self, state: State, runtime: Runtime[Context]) -> Command[str]:
+        """Ask for one decision and route by what it is."""
+        scene = self.services.scene(state)
+        calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
+        caller = self.services.caller(
+            state["run"], "designer", str(state["run"]["attempt"]), calls=calls, seconds=seconds
+        )
+        began = time.monotonic()
+        attempt = await self.ask(scene, caller)
+        usage = spend(caller.usage, {"seconds": time.monotonic() - began})
+        turn = record(state, attempt, caller)
+        return self.route(state, attempt, {"turns": [turn], "usage": usage})
+
+    async def ask(self, scene: Scene, caller: Caller) -> Attempt:
+        """One model call and the reading of its reply. Never raises for what the model wrote."""
+        system, attempt = self.services.system, Attempt()
+        if exhausted(scene.state["budget"], scene.state["usage"], ("calls", "tokens", "money", "seconds")):
+            attempt.faults = [fault_of(BudgetExhausted("the budget allows no further decision"))]
+            return attempt
+        messages = [*system.messages(scene), *self.quoted(scene.state)]
+        model = caller.model_for(self.services.preset.designer, schema=system.schema(scene))
+        try:
+            attempt.reply = Reply.of(await model.ainvoke(messages))
+            attempt.action = find_action(attempt.reply.text, system.shape, finish_reason=attempt.reply.finish_reason)
+            attempt.decision = system.decide(attempt.action, scene)
+        except Refused as refusal:
+            attempt.faults = refusal.faults
+        except (ReplyError, ProviderError, BudgetExhausted) as error:
+            attempt.faults = [fault_of(error)]
+        return attempt
+
+    def quoted(self, state: State) -> list[BaseMessage]:
+        """The refused replies of this decision and what was wrong with each, as the conversation they were."""
+        said: list[BaseMessage] = []
+        for turn in state.get("turns", []):
+            if turn["turn"] == state["run"]["turn"] and turn["outcome"] == "refused":
+                problems = "\n".join(line_of(one) for one in turn["faults"])
+                correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected JSON object."
+                said += [AIMessage(excerpt(turn["reply"] or "", QUOTED)), HumanMessage(correction)]
+        return said
+
+    def route(self, state: State, attempt: Attempt, update: Update) -> Command[str]:
+        """Where the run goes after this reply."""
+        match attempt.decision:
+            case Plan(operations):
+                return self.run_stage(state, operations, update)
+            case Finish(key, reason):
+                return stop(update, Stop(by="designer", reason=reason, candidate=key))
+            case GiveUp(reason):
+                return stop(update, Stop(by="designer", reason=reason, candidate=None))
+        kinds = {one["kind"] for one in attempt.faults}
+        if "budget" in kinds:
+            return stop(update, Stop(by="budget", reason=attempt.faults[0]["message"], candidate=None))
+        if "provider" in kinds:
+            return stop(update, Stop(by="provider", reason=attempt.faults[0]["message"], candidate=None))
+        repairs = state["budget"].get("repairs")
+        if state["run"]["attempt"] < (DEFAULT_REPAIRS if repairs is None else repairs):
+            run = {**state["run"], "attempt": state["run"]["attempt"] + 1}
+            return Command(update={**update, "run": run}, goto="designer")
+        return Command(update=update, goto="verifier")
+
+    def run_stage(self, state: State, operations: list[Any], update: Update) -> Command[str]:
+        """Start the first layer of a validated plan."""
+        scene = self.services.scene(state)
+        usage = spend(state["usage"], update["usage"])
+        layer = next_layer(operations, scene.memory, scene.registry, state["run"], state["budget"], usage)
+        since = len(state.get("operations", [])) + len(layer.skipped)
+        update["stage"] = Stage(id=f"stage_{state['run']['turn']}", operations=operations, since=since)
+        if layer.skipped:
+            update["operations"] = layer.skipped
+        return Command(update=update, goto=layer.ready or "verifier")
+
+
+def stop(update: Update, reason: Stop) -> Command[str]:
+    """To the verifier, which closes the run."""
+    return Command(update={**update, "stop": reason}, goto="verifier")
+
+
+def line_of(one: Fault) -> str:
+    """A fault as a correction quotes it."""
+    expected = f" Expected: {one['expected']}." if one["expected"] else ""
+    return f"- {one['code']}: {one['message']}.{expected}"
+
+
+def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
+    """The turn to keep."""
+    decision, run = attempt.decision, state["run"]
+    operations = [one["id"] for one in decision.operations] if isinstance(decision, Plan) else []
+    description = "" if decision is None else decision.description if isinstance(decision, Plan) else decision.reason
+    return Turn(
+        turn=run["turn"], attempt=run["attempt"], call=caller.last_key,
+        reply=attempt.reply.text if attempt.reply else None, action=attempt.action, outcome=attempt.outcome,
+        faults=attempt.faults, operations=operations, description=description, model=caller.model, usage=caller.usage,
+    )  # fmt: skip

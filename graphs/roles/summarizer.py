@@ -1,0 +1,129 @@
+"""The summarizer opens each turn. On a new question it starts the run; otherwise it counts the turn and, where a
+summarizer policy is set, adds a model's summary beside the deterministic view, never in its place."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from uuid import uuid4
+
+from langchain_core.messages import AnyMessage, get_buffer_string
+from langgraph.runtime import Runtime
+from langgraph.types import Command, Overwrite
+
+from ...errors import FlowwrightError, UsageError
+from ...operators.prompt import Prompt
+from ...sampling import Sampling
+from ..budget import Budget, checked, left, spend
+from ..context import Context
+from ..memory import PROBLEM, Entry, entry
+from ..services import Services
+from ..state import Run, State, Task
+from ..view import excerpt, problem_text
+from .role import Update
+
+SUMMARY = Sampling(temperature=0.01, max_tokens=700)
+
+
+class Summarizer:
+    """Role node body; see the module."""
+
+    def __init__(self, services: Services) -> None:
+        """Bind to one graph's services."""
+        self.services = services
+
+    async def __call__(self, state: State, runtime: Runtime[Context]) -> Command[str]:
+        """Start the run, or open its next turn."""
+        if is_new(state):
+            return Command(update=self.start(state, runtime.context or Context()), goto="designer")
+        run = state["run"]
+        update: Update = {"run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}}
+        if "summarizer" in self.services.policies:
+            update |= await self.summarize(state)
+        return Command(update=update, goto="designer")
+
+    def start(self, state: State, context: Context) -> Update:
+        """The first update of a run: who it is, what it may spend, and the question as memory."""
+        task, earlier = task_of(state)
+        number = state["run"]["number"] + 1 if "run" in state else 1
+        entries = [entry(PROBLEM, "task", "user", task["question"])]
+        if earlier:
+            entries.append(entry("conversation@1", "conversation", "user", get_buffer_string(earlier)))
+        update: Update = {
+            "run": self.identity(task, context, number, len(state.get("messages", []))),
+            "budget": self.limits(task.get("budget", {}), context),
+            "stage": None, "stop": None, "status": "running", "answer": None, "evidence": None,
+        }  # fmt: skip
+        if number == 1:
+            return update | {"usage": spend(None, {"turns": 1}), "memory": entries}
+        fresh = {"usage": spend(None, {"turns": 1}), "memory": entries, "turns": [], "operations": []}
+        return update | {name: Overwrite(value) for name, value in fresh.items()}
+
+    def identity(self, task: Task, context: Context, number: int, messages: int) -> Run:
+        """Who the run is."""
+        services = self.services
+        allowed = task.get("operators")
+        if allowed is not None:
+            services.registry.allow(allowed)
+        return Run(
+            id=uuid4().hex[:16], task=task.get("id"), number=number, system=services.system.name,
+            preset=services.preset.name, seed=secrets.randbits(31) if context.seed is None else context.seed,
+            operators=allowed, policies={role: policy.name for role, policy in services.policies.items()},
+            turn=1, attempt=0, messages=messages,
+        )  # fmt: skip
+
+    def limits(self, given: Budget, context: Context) -> Budget:
+        """The preset's budget, overridden by the context's, overridden by the task's."""
+        budget = Budget(**{**self.services.preset.budget, **checked(context.budget or {}), **checked(given)})  # type: ignore[typeddict-item]
+        if budget.get("money") is not None:
+            unpriced = [policy.name for policy in self.services.policies.values() if policy.price is None]
+            if unpriced:
+                fix = "pass Policies(prices={model: (usd_per_million_in, usd_per_million_out)})"
+                raise UsageError(f"a money budget needs prices, and {unpriced[0]} has none", fix=fix)
+        return budget
+
+    async def summarize(self, state: State) -> Update:
+        """A model's summary of what is new, as a memory entry; a failed one is left out (the view needs none)."""
+        scene, run = self.services.scene(state), state["run"]
+        latest = [one for one in scene.memory.entries if (one["operation"] or "").startswith(f"op_{run['turn']}_")]
+        calls = left(state["budget"], state["usage"], "calls")
+        if not latest or calls == 0:
+            return {}
+        seconds = left(state["budget"], state["usage"], "seconds")
+        caller = self.services.caller(run, "summarizer", "summary", calls=calls, seconds=seconds)
+        prompt = Prompt.load("flowwright.graphs", "summarizer").chat()
+        values = {"problem": problem_text(scene), "entries": "\n\n".join(told(one) for one in latest)}
+        began = time.monotonic()
+        try:
+            reply = await (prompt | caller(SUMMARY, 0)).ainvoke(values)
+        except FlowwrightError:
+            return {"usage": spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})}
+        made = entry(scene.memory.next_key("summary"), "summary", "summarizer", reply.text or "(empty)")
+        usage = spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})
+        return {"memory": [made], "usage": usage}
+
+
+def told(one: Entry) -> str:
+    """An entry as the model summarizer reads it."""
+    return f"[{one['key']} by {one['by']}]\n{excerpt(one['content'], 4_000)}"
+
+
+def is_new(state: State) -> bool:
+    """Whether this step begins a run: a task was given, a message came in, or a finished thread is asked again."""
+    if "run" not in state or state.get("task") or state["status"] != "running":
+        return True
+    return len(state.get("messages", [])) > state["run"]["messages"]
+
+
+def task_of(state: State) -> tuple[Task, list[AnyMessage]]:
+    """The task, and the conversation before it. Raises UsageError when nothing is asked."""
+    messages = state.get("messages", [])
+    task = state.get("task")
+    if task:
+        question = task.get("question")
+        if not isinstance(question, str) or not question.strip():
+            raise UsageError("the task has no question", fix='pass {"task": {"question": "..."}}')
+        return task, list(messages)
+    if not messages or messages[-1].type != "human" or not messages[-1].text.strip():
+        raise UsageError("nothing is asked", fix="pass a task, or messages that end with a human message")
+    return Task(question=messages[-1].text), list(messages[:-1])

@@ -1,0 +1,127 @@
+"""Everything that matters about a run is in this state and nowhere else. Values are JSON-native, so strict msgpack,
+a browser and another language can read them; what grows is a `DeltaChannel`, so storage grows linearly."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated, Any, Final, Literal
+
+from langchain_core.messages import AnyMessage, MessageLikeRepresentation
+from langgraph.channels import DeltaChannel, EphemeralValue
+from langgraph.channels.binop import BinaryOperatorAggregate
+from typing_extensions import TypedDict
+
+from .budget import Budget, Usage, spend
+from .memory import Entry
+from .messages import append_messages
+from .operation import Operation, Planned
+from .turn import Turn
+
+Status = Literal["running", "finished", "best_effort", "failed"]
+SNAPSHOT_EVERY: Final = 1000
+
+
+def extend(current: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
+    """Reducer of the append-only channels. Batching-invariant: `extend(extend(s, a), b) == extend(s, a + b)`."""
+    return [*current, *(item for write in writes for item in write)]
+
+
+class Task(TypedDict, total=False):
+    """What is asked. `question` is required; nothing that scores the answer belongs here."""
+
+    question: str
+    id: str
+    operators: list[str]
+    """Allow-list of operators for this task; absent: all of the preset."""
+    budget: Budget
+    """Limits for this task, over those of the context and the preset; absent: theirs."""
+
+
+class Run(TypedDict):
+    """Who this run is."""
+
+    id: str
+    """Random; scopes the journal, so that a fork shares its parent's finished calls and a new run shares nobody's."""
+    task: str | None
+    """Id of the task; None: it has none."""
+    number: int
+    """1 for the thread's first question, 2 for the next."""
+    system: str
+    preset: str
+    seed: int
+    operators: list[str] | None
+    """Allow-list of the task; None: all of the preset."""
+    policies: dict[str, str]
+    """Policy names by role, without secrets: what `flowwright resume` uses where nothing else is said."""
+    turn: int
+    """Number of the decision being made, from 1."""
+    attempt: int
+    """Repairs of this decision so far."""
+    messages: int
+    """Length of the conversation when the run began."""
+
+
+class Stage(TypedDict):
+    """A validated plan while it runs."""
+
+    id: str
+    operations: list[Planned]
+    since: int
+    """Length of the `operations` channel when the running layer began: what came after it is the layer."""
+
+
+class Stop(TypedDict):
+    """Why the run ends, before its answer is written."""
+
+    by: Literal["designer", "budget", "provider"]
+    reason: str
+    candidate: str | None
+    """Memory key the designer chose; None: the runtime picks the best."""
+
+
+class Evidence(TypedDict):
+    """What the answer is worth."""
+
+    candidate: str | None
+    """Memory key of the candidate it was written from; None: there was none."""
+    verdict: str | None
+    """Last review of that candidate; None: never reviewed."""
+    passed: bool | None
+    """Last executed test of it; None: never tested."""
+    support: float | None
+    """Share of the votes for it; None: nobody voted."""
+
+
+class State(TypedDict, total=False):
+    """Channels of every system's graph."""
+
+    messages: Annotated[list[AnyMessage], DeltaChannel(append_messages, snapshot_frequency=SNAPSHOT_EVERY)]
+    task: Annotated[Task, EphemeralValue(dict)]
+    budget: Budget
+    run: Run
+    usage: Annotated[Usage, BinaryOperatorAggregate(dict, spend)]
+    turns: Annotated[list[Turn], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
+    operations: Annotated[list[Operation], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
+    memory: Annotated[list[Entry], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
+    stage: Stage | None
+    stop: Stop | None
+    status: Status
+    answer: str | None
+    evidence: Evidence | None
+
+
+class Input(TypedDict, total=False):
+    """What a caller gives: a task, or a conversation whose last human message is the question."""
+
+    task: Task
+    messages: list[MessageLikeRepresentation]
+
+
+class Output(TypedDict, total=False):
+    """What a caller gets."""
+
+    answer: str | None
+    status: Status
+    evidence: Evidence | None
+    usage: Usage
+    messages: list[AnyMessage]

@@ -1,0 +1,36 @@
+"""A turn is one decision of the designer, kept whether or not it was accepted: rejected designs are data too."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from typing_extensions import TypedDict
+
+from .budget import Usage
+from .faults import Fault
+
+Outcome = Literal["plan", "finish", "give_up", "refused", "unanswered"]
+
+
+class Turn(TypedDict):
+    """One reply of the designer and what the runtime made of it."""
+
+    turn: int
+    attempt: int
+    """0 for the first reply, 1.. for repairs of the same decision."""
+    call: str
+    """Idempotency key of the model call: where the journal keeps what was really sent and sampled."""
+    reply: str | None
+    """The text as sampled; None: the provider gave none."""
+    action: dict[str, Any] | None
+    """The object found in the reply; None: none had the right shape."""
+    outcome: Outcome
+    faults: list[Fault]
+    """Why it was refused; empty when it was accepted."""
+    operations: list[str]
+    """Ids of the operations it planned."""
+    description: str
+    """The stage's sub-goal, or the reason for stopping, in the designer's words."""
+    model: str | None
+    """Model that answered; None: no answer."""
+    usage: Usage

@@ -1,0 +1,160 @@
+"""Every reply of an OpenAI-compatible model carries what was sent for it, and a cut reply is a reply, not an exception.
+
+Invariants: one request is one attempt (the SDK retries nothing; see `retry.py`); the record lies in
+`message.response_metadata["flowwright"]`, on the last chunk when streamed; a schema goes out in the body without the
+SDK's `.parse`, so a reply cut at the token limit keeps its text and its tokens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx2
+import openai
+from langchain_core.caches import BaseCache
+from langchain_core.language_models import LanguageModelInput
+from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.outputs import ChatGenerationChunk, ChatResult
+from langchain_openai import ChatOpenAI
+from pydantic import Field
+
+from ..errors import UsageError
+from .faults import ProviderError
+from .reply import RECORD
+from .sent import sent_of
+from .tokens import Tokens
+from .transport import async_client
+
+CONNECT_SECONDS = 10.0
+
+
+def silence(seconds: float) -> httpx2.Timeout:
+    """The client's time-out: `seconds` without a byte (waiting for a whole answer when not streaming)."""
+    return httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
+
+
+class RecordedOpenAI(ChatOpenAI):
+    """`ChatOpenAI` over chat completions, one attempt a call, with a record on each reply."""
+
+    max_retries: int | None = 0
+    use_responses_api: bool | None = False
+    stream_usage: bool | None = True
+    cache: BaseCache | bool | None = Field(default=False, exclude=True)
+    request_timeout: Any = Field(default_factory=lambda: silence(300.0), alias="timeout")
+    http_async_client: Any = Field(default_factory=async_client, exclude=True)
+    legacy_max_tokens: bool = False
+    """Send the limit as `max_tokens`: servers that are only compatible ignore `max_completion_tokens` in silence."""
+
+    @classmethod
+    def is_lc_serializable(cls) -> bool:
+        """Not by LangChain's loader, which would look for this class in langchain-openai."""
+        return False
+
+    def _get_request_payload(
+        self,
+        input_: LanguageModelInput,
+        *,
+        stop: list[str] | None = None,
+        sent_into: dict[str, Any] | None = None,
+        **kwargs: Any,
+    ) -> dict[str, Any]:
+        """The SDK's arguments; what of them goes into the body is also written to `sent_into`."""
+        payload = super()._get_request_payload(input_, stop=stop, **kwargs)
+        if payload.get("stream") and (payload.get("n") or 1) > 1:
+            raise UsageError("Streaming n > 1 choices would mix their tokens", fix="Use n=1, or invoke")
+        if isinstance(payload.get("response_format"), dict):
+            payload["extra_body"] = {
+                **(payload.get("extra_body") or {}),
+                "response_format": payload.pop("response_format"),
+            }
+        if self.legacy_max_tokens and "max_completion_tokens" in payload:
+            payload["max_tokens"] = payload.pop("max_completion_tokens")
+        if sent_into is not None:
+            sent_into.update(sent_of(payload))
+        return payload
+
+    def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
+        choices = response.get("choices") if isinstance(response, dict) else getattr(response, "choices", None)
+        if not choices:
+            raise ProviderError("bad response: the server answered without a choice", code="bad_response")
+        return super()._create_chat_result(response, generation_info)
+
+    def _generate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        sent: dict[str, Any] = {}
+        try:
+            result = super()._generate(messages, stop, run_manager, sent_into=sent, **kwargs)
+        except openai.LengthFinishReasonError as cut:
+            result = self._create_chat_result(cut.completion)
+        return self._recorded(result, sent)
+
+    async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
+        sent: dict[str, Any] = {}
+        try:
+            result = await super()._agenerate(messages, stop, run_manager, sent_into=sent, **kwargs)
+        except openai.LengthFinishReasonError as cut:
+            result = self._create_chat_result(cut.completion)
+        return self._recorded(result, sent)
+
+    def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
+        sent: dict[str, Any] = {}
+        seen = _Seen()
+        for chunk in super()._stream(*args, sent_into=sent, **kwargs):
+            seen.add(chunk)
+            self._check_model(seen.model, sent)
+            yield chunk
+        yield self._last_chunk(seen, sent)
+
+    async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
+        sent: dict[str, Any] = {}
+        seen = _Seen()
+        async with aclosing(super()._astream(*args, sent_into=sent, **kwargs)) as chunks:  # type: ignore[type-var]
+            async for chunk in chunks:
+                seen.add(chunk)
+                self._check_model(seen.model, sent)
+                yield chunk
+        yield self._last_chunk(seen, sent)
+
+    def _recorded(self, result: ChatResult, sent: dict[str, Any]) -> ChatResult:
+        self._check_model((result.llm_output or {}).get("model_name"), sent)
+        for generation in result.generations:
+            message = generation.message
+            tokens = Tokens.popped(generation.generation_info)
+            counted = message.usage_metadata if isinstance(message, AIMessage) and len(result.generations) == 1 else None
+            record = self._record(tokens, counted["output_tokens"] if counted else None)
+            message.response_metadata[RECORD] = {**record, "sent": sent}
+        return result
+
+    def _last_chunk(self, seen: _Seen, sent: dict[str, Any]) -> ChatGenerationChunk:
+        """An empty chunk with the record of the whole stream: merging it per chunk would be quadratic in length."""
+        if not seen.finished:
+            raise ProviderError("bad response: the stream ended before the reply did", code="bad_response")
+        record = {**self._record(seen.tokens, seen.output_tokens), "sent": sent}
+        return ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={RECORD: record}))
+
+    def _record(self, tokens: Tokens, output_tokens: int | None) -> dict[str, Any]:
+        """What to say of the tokens; `output_tokens`: as the server counted them, None if it did not."""
+        return {}
+
+    def _check_model(self, answered: str | None, sent: dict[str, Any]) -> None:
+        """Hosted models answer under their release's name, which tells nothing: any name is accepted here."""
+
+
+class _Seen:
+    """What has come of a stream so far. Token pieces are taken out of the chunks on the way."""
+
+    def __init__(self) -> None:
+        self.tokens = Tokens()
+        self.model: str | None = None
+        self.finished = False
+        self.output_tokens: int | None = None
+
+    def add(self, chunk: ChatGenerationChunk) -> None:
+        info = chunk.generation_info or {}
+        self.model = info.pop("answered_by", self.model)
+        self.finished = self.finished or bool(info.get("finish_reason"))
+        self.tokens.extend(Tokens.popped(info))
+        message = chunk.message
+        if isinstance(message, AIMessageChunk) and message.usage_metadata:
+            self.output_tokens = message.usage_metadata["output_tokens"]

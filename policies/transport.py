@@ -1,0 +1,83 @@
+"""One HTTP client for all calls of a policy, from any event loop, one after the other or at once.
+
+Invariant: a connection is used only in the loop that opened it, and is closed before that loop is. Each loop's
+connections live in an asynchronous generator of that loop, which `asyncio.run` finalizes on its way out, so a second
+`asyncio.run` never meets a connection of the first.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from importlib.util import find_spec
+
+import httpx2
+
+
+def async_client() -> httpx2.AsyncClient:
+    """A client for `ChatOpenAI(http_async_client=…)`: over aiohttp where it is installed (5.8 -> 3.6 ms of CPU a call,
+    and no scan of the connection pool), else over httpx2's own transport. Proxy variables of the environment are
+    honoured with aiohttp."""
+    return httpx2.AsyncClient(transport=PerLoopTransport(_open))
+
+
+def _open() -> httpx2.AsyncBaseTransport:
+    if find_spec("aiohttp") is None:
+        return httpx2.AsyncHTTPTransport(limits=httpx2.Limits(max_connections=None, max_keepalive_connections=None))
+    from .aiohttp_transport import AiohttpTransport
+
+    return AiohttpTransport()
+
+
+class PerLoopTransport(httpx2.AsyncBaseTransport):
+    """A transport of `open_transport`'s kind for each running event loop."""
+
+    def __init__(self, open_transport: Callable[[], httpx2.AsyncBaseTransport]) -> None:
+        """`open_transport` is called inside each loop, at its first request."""
+        self._open = open_transport
+        self._lives: dict[asyncio.AbstractEventLoop, tuple[httpx2.AsyncBaseTransport, AsyncGenerator[None]]] = {}
+
+    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+        """Sends `request` over the running loop's own connections."""
+        loop = asyncio.get_running_loop()
+        if loop not in self._lives:
+            await self._begin(loop)
+        return await self._lives[loop][0].handle_async_request(request)
+
+    async def _begin(self, loop: asyncio.AbstractEventLoop) -> None:
+        for dead in [other for other in self._lives if other.is_closed()]:
+            self._lives.pop(dead, None)  # closed by hand, without finalizing its generators
+        transport = self._open()
+        life = self._life(loop, transport)
+        self._lives[loop] = (transport, life)
+        await anext(life)
+
+    async def _life(self, loop: asyncio.AbstractEventLoop, transport: httpx2.AsyncBaseTransport) -> AsyncGenerator[None]:
+        """Suspended while the loop lives; finalizing it closes the transport."""
+        try:
+            async with transport:
+                yield
+        finally:
+            self._lives.pop(loop, None)
+
+    async def aclose(self) -> None:
+        """Closes the running loop's connections; those of other loops end with their loops."""
+        open_here = self._lives.pop(asyncio.get_running_loop(), None)
+        if open_here is not None:
+            await open_here[1].aclose()
+
+
+class ClosingStream(httpx2.AsyncByteStream):
+    """A response body that is read from `chunks` and ends by `close`, read to the end or not."""
+
+    def __init__(self, chunks: AsyncIterator[bytes], close: Callable[[], None]) -> None:
+        self._chunks = chunks
+        self._close = close
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            yield chunk
+
+    async def aclose(self) -> None:
+        """Gives the connection back if the body was read to its end, else closes it."""
+        self._close()
