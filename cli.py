@@ -6,19 +6,19 @@ import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import click
-
-if TYPE_CHECKING:
-    from .checkpoints.session import Session
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 DEFAULT_DB = "sqlite:///flowwright.db"
 
 
 def database_option(command: Command) -> Command:
-    """`--db`, as every command that reads or writes runs has it."""
+    """`--db` and `--db-timeout`, as every command that reads or writes runs has them."""
+    text = "Seconds to wait for a database that another process has locked."
+    wait = {"type": click.FloatRange(0), "default": 10.0, "envvar": "FLOWWRIGHT_DB_TIMEOUT", "show_default": True}
+    command = click.option("--db-timeout", help=text, **wait)(command)
     text = "Where runs live: sqlite:///FILE (or the variable FLOWWRIGHT_DB)."
     return click.option("--db", default=DEFAULT_DB, envvar="FLOWWRIGHT_DB", show_default=True, help=text)(command)
 
@@ -49,7 +49,9 @@ def app() -> None:
 
 @app.command()
 @click.argument("question", required=False)
-@click.option("--tasks", type=click.Path(path_type=Path), help="JSON or JSONL file of rows with question/query, answer.")
+@click.option(
+    "--tasks", type=click.Path(path_type=Path), help="JSON or JSONL file of rows with question/query, answer."
+)
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows of --tasks.")
 @click.option("--system", default="dyflow", show_default=True, help="Which system designs the workflow.")
 @click.option("--preset", default="default", show_default=True, help="Named settings of the system, such as paper.")

@@ -10,16 +10,23 @@ from pathlib import Path
 from secrets import token_hex
 from typing import Any, Final
 
-from rich.console import Console
 from rich.table import Table
 
 from .checkpoints.mermaid import mermaid
-from .checkpoints.open import open_checkpointer
-from .checkpoints.runner import RunResult, resume_run
+from .checkpoints.runner import RunResult, resume_run, start_run
 from .checkpoints.session import Session
 from .checkpoints.threads import list_threads
 from .checkpoints.trace import trace_tree
-from .console import OFFLINE_NOTICE, error_console, print_json, print_result, progress, results_table, tell
+from .console import (
+    OFFLINE_NOTICE,
+    error_console,
+    output_console,
+    print_json,
+    print_result,
+    progress,
+    results_table,
+    tell,
+)
 from .errors import UsageError
 from .graphs.budget import RESOURCES, Budget
 from .graphs.context import Context
@@ -51,6 +58,18 @@ def budget_from(options: Options) -> Budget:
     return Budget(**given)  # type: ignore[typeddict-item]  # names are the resources
 
 
+def session_for(options: Options, policies: Policies | None = None, *, create: bool = False) -> Session:
+    """The session that the options ask for; `policies` None: offline ones, for a look at what is stored."""
+    return Session(
+        options["db"],
+        system=options.get("system", "dyflow"),
+        preset=options.get("preset", "default"),
+        policies=policies or policies_from({}),
+        create=create,
+        timeout=options["db_timeout"],
+    )
+
+
 @contextmanager
 def resumable(db: str, thread: str | None) -> Iterator[None]:
     """Says how to go on when the run is interrupted."""
@@ -65,9 +84,11 @@ def resumable(db: str, thread: str | None) -> Iterator[None]:
 def run_command(options: Options) -> None:
     """`flowwright run`."""
     if (options["question"] is None) == (options["tasks"] is None):
-        raise UsageError("give either a QUESTION or --tasks FILE", fix='for instance: flowwright run "What is 3*(4+5)?"')
+        raise UsageError(
+            "give either a QUESTION or --tasks FILE", fix='for instance: flowwright run "What is 3*(4+5)?"'
+        )
     rows = read_task_file(options["tasks"], options["limit"]) if options["tasks"] else None
-    with Session(options["db"], options["system"], options["preset"], policies_from(options)) as session:
+    with session_for(options, policies_from(options), create=True) as session:
         notice(session)
         if rows is None:
             run_one(session, options)
@@ -89,8 +110,6 @@ def run_one(session: Session, options: Options) -> None:
     context = Context(seed=derived_seed(options["seed"], "0"), budget=budget_from(options))
     task = Task(question=options["question"])
     with resumable(options["db"], thread):
-        from .checkpoints.runner import start_run
-
         result = asyncio.run(start_run(session.graph, task, thread, context, lambda event: tell(console, event)))
     if options["as_json"]:
         print_json([result.as_json() | {"correct": check_answer(options["question"], result.answer)}])
@@ -102,43 +121,40 @@ def run_rows(session: Session, rows: list[TaskRow], options: Options) -> None:
     """The rows of a task file, a bar while they run."""
     prefix = options["thread"] or f"{Path(options['tasks']).name.partition('.')[0]}-{token_hex(2)}"
     error_console().print(f"[dim]threads {prefix}-ID in {options['db']}; go on after a stop with --thread {prefix}[/]")
-    tasks = [(f"{prefix}-{row.id}", Task(question=row.question, id=row.id)) for row in rows]
     with resumable(options["db"], None):
-        results, correct = run_with_bar(session, tasks, options, prefix)
+        results, correct = run_with_bar(session, rows, options, prefix)
     if not options["as_json"]:
-        Console().print(results_table(prefix, {prefix: results}, {prefix: correct}))
+        output_console().print(results_table(prefix, {prefix: results}, {prefix: correct}))
 
 
 def run_with_bar(
-    session: Session, tasks: list[tuple[str, Task]], options: Options, title: str
+    session: Session, rows: list[TaskRow], options: Options, prefix: str
 ) -> tuple[list[RunResult], list[bool | None]]:
-    """Results in the order of `tasks`, and what an exact checker says of each; JSON lines as they come."""
+    """Results in the order of `rows`, and what an exact checker says of each; JSON lines as they come."""
+    tasks = [(f"{prefix}-{row.id}", Task(question=row.question, id=row.id)) for row in rows]
     correct: dict[int, bool | None] = {}
     with progress(error_console()) as bar:
-        shown = bar.add_task(title, total=len(tasks), news="")
+        shown = bar.add_task(prefix, total=len(rows), news="")
 
         def done(index: int, result: RunResult) -> None:
-            correct[index] = check_answer(tasks[index][1]["question"], result.answer)
+            correct[index] = check_answer(rows[index].question, result.answer)
             bar.update(shown, advance=1, news=f"{result.thread_id} {result.status}")
             if options["as_json"]:
                 print_json([result.as_json() | {"correct": correct[index]}])
 
-        results = asyncio.run(
-            session.run_all(
-                tasks, seed=options["seed"], budget=budget_from(options), concurrency=options.get("concurrency", 8),
-                done=done,
-            )
-        )  # fmt: skip
-    return results, [correct[index] for index in range(len(tasks))]
+        budget, concurrency = budget_from(options), options.get("concurrency", 8)
+        running = session.run_all(tasks, seed=options["seed"], budget=budget, concurrency=concurrency, done=done)
+        results = asyncio.run(running)
+    return results, [correct[index] for index in range(len(rows))]
 
 
 def resume_command(options: Options) -> None:
     """`flowwright resume`."""
     thread = options["thread"]
-    with Session(options["db"], create=False) as reader:
+    with session_for(options) as reader:
         stored = reader.state(thread)["run"]
     policies = policies_from(options, stored["policies"])
-    with Session(options["db"], stored["system"], stored["preset"], policies, create=False) as session:
+    with session_for({**options, **stored}, policies) as session:
         notice(session)
         console = error_console()
         with resumable(options["db"], thread):
@@ -151,7 +167,7 @@ def resume_command(options: Options) -> None:
 
 def runs_command(options: Options) -> None:
     """`flowwright runs`."""
-    with Session(options["db"], create=False) as session:
+    with session_for(options) as session:
         threads = list_threads(session.saver, limit=options["limit"])
         rows = [run_row(session, thread.thread_id) for thread in threads]
     if options["as_json"]:
@@ -162,7 +178,7 @@ def runs_command(options: Options) -> None:
         table.add_column(column, overflow="fold")
     for row in rows:
         table.add_row(*(str("" if value is None else value) for value in row.values()))
-    Console().print(table)
+    output_console().print(table)
 
 
 def run_row(session: Session, thread_id: str) -> dict[str, Any]:
@@ -182,22 +198,15 @@ def run_row(session: Session, thread_id: str) -> dict[str, Any]:
 
 def show_command(options: Options) -> None:
     """`flowwright show`."""
-    with Session(options["db"], create=False) as session:
+    with session_for(options) as session:
         state = session.state(options["thread"])
     if options["mermaid"]:
-        click_echo(mermaid(state))
+        sys.stdout.write(mermaid(state) + "\n")
     elif options["as_json"]:
         messages = [message.model_dump(mode="json") for message in state.get("messages", [])]
         print_json([{**state, "messages": messages}])
     else:
-        Console(highlight=False, soft_wrap=True).print(
-            trace_tree(state, options["thread"], width=options["width"])
-        )
-
-
-def click_echo(text: str) -> None:
-    """Plain text to standard output."""
-    sys.stdout.write(text + "\n")
+        output_console().print(trace_tree(state, options["thread"], width=options["width"]))
 
 
 def demo_command(options: Options) -> None:
@@ -205,13 +214,13 @@ def demo_command(options: Options) -> None:
     prefix = f"demo-{token_hex(2)}"
     groups: dict[str, list[RunResult]] = {}
     marks: dict[str, list[bool | None]] = {}
-    with Session(options["db"]) as session:
+    with session_for(options, create=True) as session:
         notice(session)
         with resumable(options["db"], None):
             for name, family in FAMILIES.items():
                 made = family.generate(options["seed"], options["per_family"])
-                tasks = [(f"{prefix}-{task.id}", Task(question=task.question, id=task.id)) for task in made]
-                groups[name], marks[name] = run_with_bar(session, tasks, options, name)
+                rows = [TaskRow(task.id, task.question) for task in made]
+                groups[name], marks[name] = run_with_bar(session, rows, options, prefix)
         if not options["as_json"]:
             tell_demo(session, groups, marks, options["db"])
 
@@ -220,7 +229,7 @@ def tell_demo(
     session: Session, groups: dict[str, list[RunResult]], marks: dict[str, list[bool | None]], db: str
 ) -> None:
     """The table, the busiest run as a tree, and what to try next."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = output_console()
     busiest = max((one for results in groups.values() for one in results), key=lambda one: one.usage["operations"])
     console.print(trace_tree(session.state(busiest.thread_id), busiest.thread_id, width=120))
     console.print(results_table("DyFlow, offline", groups, marks))
@@ -239,5 +248,5 @@ def sandbox_check_command(options: Options) -> int:
             table.add_column(column, overflow="fold")
         for one in attempts:
             table.add_row(one.name, "[green]yes[/]" if one.passed else "[red]NO[/]", one.detail)
-        Console().print(table)
+        output_console().print(table)
     return 0 if all(one.passed for one in attempts) else 1

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
@@ -21,6 +22,15 @@ OFFLINE_NOTICE = (
 )
 _EVENT_MARKS = {"ok": "[green]✓[/]", "failed": "[red]✗[/]", "skipped": "[yellow]–[/]"}
 _STATUS_STYLES = {"finished": "green", "best_effort": "yellow", "failed": "red"}
+
+
+PIPED_WIDTH = 160
+"""Columns where nobody's terminal says how many there are."""
+
+
+def output_console() -> Console:
+    """Where results go."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else PIPED_WIDTH)
 
 
 def error_console() -> Console:
@@ -67,7 +77,7 @@ def print_json(results: Iterable[dict[str, Any]]) -> None:
 
 def print_result(result: RunResult) -> None:
     """The answer of one run, for a person."""
-    console = Console(highlight=False, soft_wrap=True)
+    console = output_console()
     usage = result.usage
     console.print(f"[{_STATUS_STYLES[result.status]}]{result.status}[/]  {escape(result.answer or '(no answer)')}")
     console.print(
@@ -77,12 +87,14 @@ def print_result(result: RunResult) -> None:
 
 
 def results_table(title: str, groups: dict[str, list[RunResult]], correct: dict[str, list[bool | None]]) -> Table:
-    """Runs by group: how they ended, how many are right by an exact checker, and what they cost on average."""
-    table = Table(title=title, title_justify="left")
-    for column in ("tasks", "runs", "finished", "best effort", "failed", "right", "false claims"):
-        table.add_column(column, justify="left" if column == "tasks" else "right")
-    for column in ("turns", "operations", "calls", "tokens", "seconds"):
-        table.add_column(column, justify="right", style="dim")
+    """Runs by group: how they ended, how many are right by an exact checker, how many claim to be finished and are
+    wrong, and what a run costs on average."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("tasks", no_wrap=True)
+    for column in ("right", "finished", "effort", "failed", "false"):
+        table.add_column(column, justify="right", no_wrap=True)
+    for column in ("turns", "ops", "calls", "tokens", "sec"):
+        table.add_column(column, justify="right", style="dim", no_wrap=True)
     for name, results in groups.items():
         table.add_row(name, *_counts(results, correct[name]), *_means(results))
     return table
@@ -90,9 +102,9 @@ def results_table(title: str, groups: dict[str, list[RunResult]], correct: dict[
 
 def _counts(results: list[RunResult], correct: list[bool | None]) -> list[str]:
     statuses = [sum(one.status == status for one in results) for status in _STATUS_STYLES]
-    right = sum(mark is True for mark in correct)
+    right = f"{sum(mark is True for mark in correct)}/{sum(mark is not None for mark in correct)}"
     claims = sum(one.status == "finished" and mark is False for one, mark in zip(results, correct, strict=True))
-    return [str(count) for count in (len(results), *statuses, right, claims)]
+    return [right, *(str(count) for count in (*statuses, claims))]
 
 
 def _means(results: list[RunResult]) -> list[str]:

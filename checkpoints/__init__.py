@@ -1,1 +1,1 @@
-
+"""Where runs live: savers, runs that can be taken up again, traces."""

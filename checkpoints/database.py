@@ -10,12 +10,15 @@ import stat
 import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+
+from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
 from ..errors import UsageError
 from .errors import DatabaseLockedError, is_lock, primary_code
 from .readers import Readers
-from .schema import ADD_TASK_PATH, DDL, columns, origin
+from .schema import ADD_TASK_PATH, DDL, PAGE_SIZE, columns, origin
 from .writer import Writer
 
 _WAL_LIMIT = 64 * 2**20  # bytes that the write-ahead log may keep on disk after a burst
@@ -29,54 +32,49 @@ class Database:
         self.path = path.absolute()  # readers open it again later, when the working directory may have changed
         self._busy_timeout = busy_timeout
         _check_place(self.path, create=create)
+        # Two processes that create one file at once: SQLite refuses to switch its log without waiting for the other.
+        patient = Retrying(
+            retry=retry_if_exception(lambda error: isinstance(error, sqlite3.Error) and is_lock(error)),
+            stop=stop_after_delay(busy_timeout),
+            wait=wait_random(0, 0.05),
+            reraise=True,
+        )
         with self._explained():
-            if self.path.exists():
-                self._inspect(create=create)
-            connection = self._connect(create=create)
-            try:
-                self._prepare(connection)
-            except BaseException:
-                connection.close()
-                raise
+            connection = patient(self._open, create)
         self.writer = Writer(connection, str(self.path), capacity=capacity, busy_timeout=busy_timeout)
-        self.reader = self._connect_reader()  # for what LangGraph's own saver reads through its `conn`
-        self.readers = Readers(self._connect_reader, str(self.path))
+        # Nothing here may refer to this object: the finalizer keeps writer and readers, and would keep it too.
+        read = partial(connect, self.path, "rw", busy_timeout, query_only=True)
+        self.readers = Readers(read, str(self.path))
+        self.reader = read()  # what LangGraph's saver shows as its `conn`
         self._finalizer = weakref.finalize(self, _close, self.writer, self.readers, self.reader)
 
     def close(self) -> None:
         """Commit what is queued, then close all connections. May be called twice."""
         self._finalizer()
 
-    def _connect_reader(self) -> sqlite3.Connection:
-        """A connection that refuses to write."""
-        connection = self._connect(create=False)
-        connection.execute("PRAGMA query_only = ON")
+    def _open(self, create: bool) -> sqlite3.Connection:
+        if self.path.exists():
+            self._inspect(create=create)
+        connection = connect(self.path, "rwc" if create else "rw", self._busy_timeout)
+        try:
+            self._prepare(connection)
+        except BaseException:
+            connection.close()
+            raise
         return connection
-
-    def _connect(self, *, create: bool) -> sqlite3.Connection:
-        connection = self._open("rwc" if create else "rw")
-        connection.execute("PRAGMA trusted_schema = OFF")
-        return connection
-
-    def _open(self, mode: str) -> sqlite3.Connection:
-        return sqlite3.connect(
-            f"{self.path.as_uri()}?mode={mode}",
-            uri=True,
-            timeout=self._busy_timeout,
-            isolation_level=None,
-            check_same_thread=False,
-        )
 
     def _inspect(self, *, create: bool) -> None:
-        # A read-only connection leaves side files behind unless told that nothing changes: true where there are none.
-        beside = any(self.path.with_name(self.path.name + end).exists() for end in ("-wal", "-journal"))
-        with closing(self._open("ro" if beside else "ro&immutable=1")) as connection:
+        # The last connection to close folds a log that a killed process left into the file, unless it is read-only;
+        # a read-only one leaves a log of its own behind where there was none.
+        logged = self.path.with_name(f"{self.path.name}-wal").exists()
+        with closing(connect(self.path, "ro" if logged else "rw", self._busy_timeout, query_only=True)) as connection:
             if origin(connection, str(self.path)) == "empty" and not create:
                 raise UsageError(f"{self.path} holds no runs", fix="Name the file that a run was written to")
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         """Make the tables and marks where they are missing, all or none, and set how commits become durable."""
         if origin(connection, str(self.path)) != "ours":
+            connection.execute(f"PRAGMA page_size = {PAGE_SIZE}")  # of a new file; an existing one keeps its own
             connection.execute("BEGIN IMMEDIATE")
             for statement in DDL:
                 connection.execute(statement)
@@ -102,6 +100,16 @@ class Database:
             raise UsageError(
                 f"{self.path} cannot be opened ({error})", fix="Name a file in a directory that you may write to"
             ) from error
+
+
+def connect(path: Path, mode: str, busy_timeout: float, *, query_only: bool = False) -> sqlite3.Connection:
+    """A connection in autocommit mode that any thread may use; `mode` is SQLite's `ro`, `rw` or `rwc`."""
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode={mode}", uri=True, timeout=busy_timeout, isolation_level=None, check_same_thread=False
+    )
+    connection.execute("PRAGMA trusted_schema = OFF")  # what the file defines may not call what it likes
+    connection.execute(f"PRAGMA query_only = {query_only:d}")
+    return connection
 
 
 def _check_place(path: Path, *, create: bool) -> None:

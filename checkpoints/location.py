@@ -38,5 +38,5 @@ def _path(url: str, rest: str) -> Path:
     if name == ":memory:":
         raise UsageError(f"{url!r} would be a file named :memory:", fix="Write memory: to keep runs in memory")
     if "?" in name or "\0" in name:
-        raise UsageError(f"{url!r} has a query, and none is read", fix="Pass options to open_checkpointer instead")
+        raise UsageError(f"{url!r} has a '?' or NUL in it", fix="Pass options to open_checkpointer instead")
     return Path(name).expanduser()

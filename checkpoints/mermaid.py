@@ -1,5 +1,5 @@
-"""A run as a Mermaid flowchart. Only ids, keys and operator names go into it, all of them the runtime's, so no text of a
-model can break the diagram or the page it stands on."""
+"""A run as a Mermaid flowchart. Only ids, keys and operator names go into it, all of them the runtime's, so no text of
+a model can break the diagram or the page it stands on."""
 
 from __future__ import annotations
 

@@ -68,24 +68,38 @@ async def start_run(
     """Run `task` on a thread of its own. Raises UsageError when the thread is taken."""
     if (await graph.aget_state(thread_config(thread_id))).values.get("run"):
         raise UsageError(f"thread {thread_id!r} exists already", fix="resume it, or name another thread")
-    return await _drive(graph, {"task": task}, thread_id, context, listener)
+    return await _drive(graph, {"task": task}, thread_config(thread_id), context, listener)
 
 
 async def resume_run(graph: Graph, thread_id: str, listener: Listener | None = None) -> RunResult:
-    """Go on where the thread stopped. Raises UsageError when there is no such thread, or its run has ended."""
-    state = await graph.aget_state(thread_config(thread_id))
+    """Go on where the thread stopped. A run that ended because its model could not be reached goes on from the decision
+    that found no model. Raises UsageError when there is no such thread, or its run has ended otherwise."""
+    config = thread_config(thread_id)
+    state = await graph.aget_state(config)
     if not state.values and not state.next:
         raise UsageError(f"there is no thread {thread_id!r}", fix="`flowwright runs` lists the threads")
     if not state.next:
-        status = state.values.get("status")
-        raise UsageError(f"the run on thread {thread_id!r} has ended ({status})", fix="`flowwright show` shows it")
-    return await _drive(graph, None, thread_id, Context(), listener)
+        stop, status = state.values.get("stop"), state.values.get("status")
+        if stop is None or stop["by"] != "provider":
+            raise UsageError(f"the run on thread {thread_id!r} has ended ({status})", fix="`flowwright show` shows it")
+        config = await _last_decision(graph, config)
+    return await _drive(graph, None, config, Context(), listener)
 
 
-async def _drive(graph: Graph, given: Any, thread_id: str, context: Context, listener: Listener | None) -> RunResult:
-    config = thread_config(thread_id)
+async def _last_decision(graph: Graph, config: RunnableConfig) -> RunnableConfig:
+    """The checkpoint from which the thread's last decision was made."""
+    async for snapshot in graph.aget_state_history(config):
+        if "designer" in snapshot.next:
+            return snapshot.config
+    raise UsageError("the thread holds no decision to go on from")
+
+
+async def _drive(
+    graph: Graph, given: Any, config: RunnableConfig, context: Context, listener: Listener | None
+) -> RunResult:
+    thread_id = config["configurable"]["thread_id"]
     async for event in graph.astream(given, config, context=context, stream_mode="custom"):
         if listener is not None:
             listener(event)
-    values = (await graph.aget_state(config)).values
+    values = (await graph.aget_state(thread_config(thread_id))).values
     return result_of(values, thread_id)

@@ -25,11 +25,13 @@ class Session(AbstractContextManager["Session"]):
     """Runs of one system with one set of policies on one saver."""
 
     location: str
+    policies: Policies
     system: str = "dyflow"
     preset: str = "default"
-    policies: Policies = field(default_factory=lambda: Policies(designer="offline", executor="offline"))
     create: bool = True
     """False: the file must exist."""
+    timeout: float = 10.0
+    """Seconds to wait for a database that another process has locked."""
     offline: bool = field(init=False, default=False)
     graph: Graph = field(init=False)
 
@@ -37,7 +39,7 @@ class Session(AbstractContextManager["Session"]):
         """Open the saver and build the graph."""
         resolved = self.policies.resolve()
         self.offline = any(policy.offline for policy in resolved.values())
-        self.saver = open_checkpointer(self.location, create=self.create)
+        self.saver = open_checkpointer(self.location, create=self.create, busy_timeout=self.timeout)
         try:
             self.graph = build_graph(self.system, policies=self.policies, preset=self.preset, checkpointer=self.saver)
         except UsageError:

@@ -20,6 +20,7 @@ from langgraph.checkpoint.base import (
     DeltaChannelHistory,
 )
 from langgraph.checkpoint.sqlite import SqliteSaver
+from langgraph.checkpoint.sqlite.utils import search_where
 
 from . import housekeeping, statements
 from .database import Database
@@ -28,6 +29,7 @@ from .packing import pack, unpack
 from .serializer import strict_serializer
 from .writer import Change
 
+_KEY = ("thread_id", "checkpoint_ns", "checkpoint_id")
 _PAGE = 64  # checkpoints that a listing on an event loop fetches per visit to a thread
 
 
@@ -107,9 +109,14 @@ class GroupCommitSaver(SqliteSaver):
         before: RunnableConfig | None = None,
         limit: int | None = None,
     ) -> Iterator[CheckpointTuple]:
-        """Checkpoints, newest first. Raises UsageError for a filter key that is not allowed."""
+        """Checkpoints, newest first, each read when asked for. Raises UsageError for a key that is not allowed."""
         check_filter(filter, self._filter_keys)
-        return super().list(config, filter=filter, before=before, limit=limit)
+        where, values = search_where(config, filter, before)
+        query = f"SELECT {', '.join(_KEY)} FROM checkpoints {where} ORDER BY checkpoint_id DESC LIMIT ?"
+        with self.cursor() as cursor:
+            keys = cursor.execute(query, (*values, -1 if limit is None else limit)).fetchall()
+        rows = (self.get_tuple({"configurable": dict(zip(_KEY, key, strict=True))}) for key in keys)
+        return (row for row in rows if row is not None)  # None: deleted since
 
     async def alist(
         self,

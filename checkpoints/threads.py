@@ -11,20 +11,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from .sqlite import GroupCommitSaver
 
-# Threads are reached by seeking from one to the next: the checkpoints between are not read.
-_NEWEST = """
-WITH RECURSIVE threads(thread_id) AS (
-    SELECT MIN(thread_id) FROM checkpoints
-    UNION ALL
-    SELECT (SELECT MIN(thread_id) FROM checkpoints WHERE thread_id > threads.thread_id)
-    FROM threads WHERE thread_id IS NOT NULL
+_NEWEST = (  # answered by the index alone
+    "SELECT thread_id, COUNT(*), MIN(checkpoint_id), MAX(checkpoint_id) AS last FROM checkpoints "
+    "WHERE checkpoint_ns = '' GROUP BY thread_id ORDER BY last DESC LIMIT ?"
 )
-SELECT thread_id, (
-    SELECT MAX(checkpoint_id) FROM checkpoints c WHERE c.thread_id = threads.thread_id AND checkpoint_ns = ''
-) AS last
-FROM threads WHERE last IS NOT NULL ORDER BY last DESC LIMIT ?
-"""
-_EXTENT = "SELECT COUNT(*), MIN(checkpoint_id) FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = ''"
 _STORED = "SELECT type, checkpoint FROM checkpoints WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id = ?"
 
 
@@ -45,19 +35,18 @@ def list_threads(saver: BaseCheckpointSaver[Any], *, limit: int | None = None) -
     Our own files are asked directly; any other saver is listed, which reads every checkpoint.
     """
     if isinstance(saver, GroupCommitSaver):
-        return _seek(saver, limit)
+        return _ask(saver, limit)
     return list(islice(_gather(saver.list(None)), limit))
 
 
-def _seek(saver: GroupCommitSaver, limit: int | None) -> list[ThreadSummary]:
+def _ask(saver: GroupCommitSaver, limit: int | None) -> list[ThreadSummary]:
     summaries = []
     with saver.cursor() as cursor:
 
         def stamp(thread_id: str, checkpoint_id: str) -> str | None:
             return _stamp(saver.serde.loads_typed(cursor.execute(_STORED, (thread_id, checkpoint_id)).fetchone()))
 
-        for thread_id, last in cursor.execute(_NEWEST, (-1 if limit is None else limit,)).fetchall():
-            count, first = cursor.execute(_EXTENT, (thread_id,)).fetchone()
+        for thread_id, count, first, last in cursor.execute(_NEWEST, (-1 if limit is None else limit,)).fetchall():
             summaries.append(ThreadSummary(thread_id, count, last, stamp(thread_id, first), stamp(thread_id, last)))
     return summaries
 

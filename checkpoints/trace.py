@@ -51,14 +51,15 @@ def _add_turn(tree: Tree, turn: Turn, operations: dict[str, Operation], entries:
 def _add_operation(branch: Tree, one: Operation, entries: dict[str, Entry], width: int) -> None:
     cost = f"{one['usage']['calls']} calls, {one['usage']['input_tokens'] + one['usage']['output_tokens']} tokens"
     inputs = escape(", ".join(one["inputs"]))
-    line = f"{_MARKS[one['status']]} [bold]{escape(one['operator'])}[/] {inputs} → {one['output']} [dim]{one['id']}, {cost}[/]"
-    node = branch.add(line)
+    name = f"{_MARKS[one['status']]} [bold]{escape(one['operator'])}[/]"
+    node = branch.add(f"{name} {inputs} → {one['output']} [dim]{one['id']}, {cost}[/]")
     node.add(_text("instruction", one["instruction"], width))
     if one["fault"] is not None:
         node.add(_fault(one["fault"]))
     made = entries.get(one["output"])
     if made is not None:
-        facts = [f"{name} {made[name]}" for name in ("answer", "verdict", "passed") if made[name] is not None]  # type: ignore[literal-required]
+        shown = ("verdict", "passed") if made["kind"] == "code" else ("answer", "verdict", "passed")
+        facts = [f"{name} {made[name]}" for name in shown if made[name] is not None]  # type: ignore[literal-required]
         node.add(_text(made["kind"], made["content"], width))
         if facts:
             node.add(f"[cyan]{escape(excerpt('; '.join(facts), width))}[/]")

@@ -139,9 +139,8 @@ class Writer:
             left = [*unfinished, *self._queue]
             self._queue.clear()
             outside, self._outside = self._outside, []
-        wake(
-            [*((waiter, WriterStoppedError(self._name)) for _, waiter in left), *((waiter, None) for waiter in outside)]
-        )
+        wake((waiter, WriterStoppedError(self._name)) for _, waiter in left)
+        wake((waiter, None) for waiter in outside)
         self._connection.close()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, cast, get_args
 
 from typing_extensions import TypedDict
 
@@ -49,18 +49,16 @@ class Usage(TypedDict):
 
 def no_usage() -> Usage:
     """Nothing spent."""
-    return Usage(
-        turns=0, operations=0, calls=0, input_tokens=0, output_tokens=0, money=0.0, unpriced=0, seconds=0.0
-    )
+    return Usage(turns=0, operations=0, calls=0, input_tokens=0, output_tokens=0, money=0.0, unpriced=0, seconds=0.0)
 
 
 def spend(current: Usage | None, more: Mapping[str, float]) -> Usage:
     """Reducer: the sum, field by field. Order does not matter, so parallel operations may report in any order.
     `None`, what a channel holds before its first write, is nothing spent."""
-    total = dict(current or no_usage())
+    total: dict[str, Any] = {**(current or no_usage())}
     for name, amount in more.items():
-        total[name] = round(total[name] + amount, 9) if isinstance(amount, float) else total[name] + amount
-    return Usage(**total)  # type: ignore[typeddict-item]  # same keys as `current`, by construction
+        total[name] = round(total[name] + amount, 9)
+    return cast(Usage, total)
 
 
 def spent(usage: Usage, resource: Resource) -> float:
@@ -87,4 +85,4 @@ def checked(budget: Mapping[str, object]) -> Budget:
             raise UsageError(f"unknown budget {name!r}", fix=f"known: {', '.join(sorted(known))}")
         if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or value < 0):
             raise UsageError(f"budget {name!r} is {value!r}", fix="give a number of at least 0, or leave it out")
-    return Budget(**budget)  # type: ignore[typeddict-item]  # names and types were checked above
+    return cast(Budget, dict(budget))

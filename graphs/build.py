@@ -28,9 +28,7 @@ from .system import Preset, System
 Graph = CompiledStateGraph[State, Context, Input, Output]
 SYSTEMS: Final[dict[str, System]] = {"dyflow": DyFlow()}
 DURABILITY_KEY: Final = "__pregel_durability"
-"""Where LangGraph looks for the durability of a call that names none; its own default loses finished steps on a kill."""
-RECURSION_LIMIT: Final = 10_000
-"""Super-steps at most. A safety net far above any budget: the budget ends a run, never this."""
+"""Where LangGraph looks for the durability of a call that names none; its default loses finished steps on a kill."""
 
 
 def build_graph(
@@ -55,13 +53,15 @@ def build_graph(
         preset=preset_named(chosen, preset),
         registry=operators if operators is not None else Registry.load(),
         policies=with_generator(policies.resolve()),
-        journal=journal or (checkpointer if isinstance(checkpointer, Journal) else NoJournal()),
+        journal=journal or journal_of(checkpointer),
     )
     for role in ("designer", "executor"):
         services.policy(role)
     services.registry.allow(services.preset.operators)
     compiled = role_graph(services).compile(checkpointer=checkpointer, name=chosen.name)
-    return compiled.with_config({"recursion_limit": RECURSION_LIMIT, "configurable": {DURABILITY_KEY: "sync"}})
+    # Only beside a checkpointer of its own: without one LangGraph has nothing to wait for, and under a parent graph the
+    # parent's durability holds.
+    return compiled if checkpointer is None else compiled.with_config({"configurable": {DURABILITY_KEY: "sync"}})
 
 
 def role_graph(services: Services) -> StateGraph[State, Context, Input, Output]:
@@ -83,6 +83,11 @@ def role_graph(services: Services) -> StateGraph[State, Context, Input, Output]:
     graph.add_edge(START, "summarizer")
     graph.add_edge("executor", "verifier")
     return graph
+
+
+def journal_of(checkpointer: object) -> Journal:
+    """The checkpointer itself where it is a journal too."""
+    return checkpointer if isinstance(checkpointer, Journal) else NoJournal()
 
 
 def system_named(name: str) -> System:

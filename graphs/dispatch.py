@@ -4,7 +4,6 @@ and an operation whose input never came is skipped with the reason, never run on
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
 
 from langgraph.types import Send
 from typing_extensions import TypedDict
@@ -101,8 +100,9 @@ def _obstacle(
 
 def skipped(planned: Planned, run: Run, reason: Fault) -> Operation:
     """The record of an operation that did not run."""
-    record: dict[str, Any] = {**planned, "turn": run["turn"], "version": "", "key": "", "status": "skipped"}
-    return Operation(**record, fault=reason, usage=no_usage(), model=None)
+    return Operation(
+        **planned, turn=run["turn"], version="", key="", status="skipped", fault=reason, usage=no_usage(), model=None
+    )
 
 
 def unfinished(planned: list[Planned], operations: list[Operation]) -> list[Planned]:

@@ -102,7 +102,9 @@ def finish(reference: str, reason: str, scene: Scene) -> Finish:
         return Finish(key, reason)
     problem = "is not in memory" if key is None else "carries no answer"
     accepted = f"one of {', '.join(candidates)}" if candidates else 'a stage that makes a candidate, or "give_up"'
-    raise Refused([fault("policy", "no_candidate", f"cannot finish with {reference!r}: it {problem}", expected=accepted)])
+    raise Refused(
+        [fault("policy", "no_candidate", f"cannot finish with {reference!r}: it {problem}", expected=accepted)]
+    )
 
 
 def published_finish(stage: StageDesign, scene: Scene) -> Finish | None:

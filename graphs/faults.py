@@ -8,7 +8,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from ..errors import FlowwrightError
-from ..operators.ensemble import EmptyReply
+from ..operators.outcome import EmptyReply
 from ..policies.faults import ProviderError, ReplyError
 
 FaultKind = Literal["policy", "tool", "provider", "budget", "internal"]
@@ -29,15 +29,13 @@ class Fault(TypedDict):
     """Id of the operation or stage; None: the decision as a whole."""
 
 
-def fault(
-    kind: FaultKind, code: str, message: str, *, expected: str | None = None, where: str | None = None
-) -> Fault:
+def fault(kind: FaultKind, code: str, message: str, *, expected: str | None = None, where: str | None = None) -> Fault:
     """A `Fault` with the optional parts left out."""
     return Fault(kind=kind, code=code, message=message, expected=expected, where=where)
 
 
 class Refused(FlowwrightError, ValueError):
-    """A decision that cannot be carried out. Carries every unmet constraint at once, so one repair can meet them all."""
+    """A decision that cannot be carried out. Carries every unmet constraint at once: one repair can meet them all."""
 
     def __init__(self, faults: list[Fault]) -> None:
         """`faults` holds at least one fault."""

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Literal
 from langchain_core.messages import AnyMessage, MessageLikeRepresentation
 from langgraph.channels import DeltaChannel, EphemeralValue
 from langgraph.channels.binop import BinaryOperatorAggregate
+from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
 from .budget import Budget, Usage, spend
@@ -103,6 +104,8 @@ class State(TypedDict, total=False):
     turns: Annotated[list[Turn], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
     operations: Annotated[list[Operation], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
     memory: Annotated[list[Entry], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
+    remaining_steps: RemainingSteps
+    """Super-steps that the caller's `recursion_limit` still allows; not stored."""
     stage: Stage | None
     stop: Stop | None
     status: Status

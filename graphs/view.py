@@ -47,7 +47,7 @@ def budget_line(state: State) -> str:
 
 
 def _short(amount: float) -> float:
-    return round(amount, 3) if isinstance(amount, float) else amount
+    return amount if amount == int(amount) else round(amount, 3)
 
 
 def memory_lines(scene: Scene) -> Iterator[str]:
@@ -68,7 +68,7 @@ def entry_facts(one: Entry, *, detailed: bool) -> dict[str, Any]:
     if one["inputs"]:
         facts["from"] = one["inputs"]
     facts["size"] = len(one["content"])
-    facts |= {name: one[name] for name in ("answer", "verdict", "passed") if one[name] is not None}  # type: ignore[literal-required]
+    facts |= {name: one[name] for name in ("answer", "verdict", "passed") if one[name] is not None}
     facts |= {name: one["data"][name] for name in ("support", "truncated") if name in one["data"]}
     if "answer" in facts:
         facts["answer"] = excerpt(facts["answer"], EXCERPT)

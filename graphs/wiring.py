@@ -26,9 +26,12 @@ def wire(design: StageDesign, scene: Scene) -> Plan:
         params = operator.params
         planned.append(
             Planned(
-                id=f"op_{turn}_{index}", operator=params.instruction_type, instruction=params.input_usage,
-                inputs=inputs, output=outputs.get(params.output_key, ""),
-            )  # fmt: skip
+                id=f"op_{turn}_{index}",
+                operator=params.instruction_type,
+                instruction=params.input_usage,
+                inputs=inputs,
+                output=outputs.get(params.output_key, ""),
+            )
         )
     ordered = in_order(planned, faults)
     if faults:

@@ -42,9 +42,7 @@ class Prompt:
         """The prompt in the bytes of a prompt file. Raises UsageError as `load` does."""
         lines = content.decode().splitlines()
         if SEPARATOR not in lines:
-            raise UsageError(
-                f"prompt {name!r} has no user part", fix=f"Put a line {SEPARATOR!r} between its two parts"
-            )
+            raise UsageError(f"prompt {name!r} has no user part", fix=f"Put a line {SEPARATOR!r} between its two parts")
         cut = lines.index(SEPARATOR)
         system, user = "\n".join(lines[:cut]).strip(), "\n".join(lines[cut + 1 :]).strip()
         return cls(name, system, user, hashlib.sha256(content).hexdigest()[:12])

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from langchain_core.runnables import Runnable, RunnableConfig
 
@@ -17,6 +17,9 @@ from .outcome import Outcome, OutcomeKind
 from .prompt import Prompt
 from .sampler import ModelLike, Sampler, sampler_of
 from .sandbox import Sandbox, SandboxUnavailable
+
+DEFAULT_SAMPLING: Final = Sampling()
+DEFAULT_BOUNDS: Final = Bounds()
 
 
 @dataclass(frozen=True)
@@ -57,14 +60,14 @@ class OperatorTemplate:
     """Makes the runnable of one job; `one_reply(read)` for a prompt, a model and a reader of its text."""
     prompts: tuple[Prompt, ...] = ()
     """The prompt files it uses, the main one first; empty: it asks no model."""
-    sampling: Sampling = Sampling()
+    sampling: Sampling = DEFAULT_SAMPLING
     max_calls: int = 1
     """Model calls one operation makes at most; 0: it needs no model."""
     min_inputs: int = 1
     max_inputs: int | None = None
     """None: as many as there are; `bounds` still limits the prompt."""
     needs_sandbox: bool = False
-    bounds: Bounds = Bounds()
+    bounds: Bounds = DEFAULT_BOUNDS
     revision: int = 1
     """Raised by its author when the behaviour of `build` changes, so that stored results are not taken for new ones."""
 
@@ -108,11 +111,12 @@ class OperatorTemplate:
         """How many inputs it takes, in words."""
         if self.max_inputs is None:
             return f"at least {self.min_inputs}"
-        return str(self.min_inputs) if self.min_inputs == self.max_inputs else f"{self.min_inputs} to {self.max_inputs}"
+        exact = self.max_inputs == self.min_inputs
+        return f"exactly {self.min_inputs}" if exact else f"{self.min_inputs} to {self.max_inputs}"
 
     def _check(self, given: int, model: ModelLike | None, sandbox: Sandbox | None) -> None:
         if given < self.min_inputs or (self.max_inputs is not None and given > self.max_inputs):
-            raise UsageError(f"{self.name} takes {self.inputs_wanted()} inputs, got {given}", fix=self.accepts)
+            raise UsageError(f"{self.name} got {given} inputs and takes {self.inputs_wanted()}", fix=self.accepts)
         if self.needs_model and model is None:
             raise UsageError(f"{self.name} needs a model", fix="Pass bind(..., model=...): a chat model or a sampler")
         if self.needs_sandbox and sandbox is None:

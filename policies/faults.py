@@ -95,19 +95,14 @@ _BY_CORE_CLASS: tuple[tuple[type[Exception], FaultCode], ...] = (
     (ConnectionError, "connection"),
 )
 
-_BY_LIBRARY_CLASS: tuple[tuple[str, str, FaultCode], ...] = tuple(
-    (library, name, code)
-    for libraries, names, code in (
-        (("openai", "anthropic"), ("APITimeoutError",), "timeout"),
-        (("openai", "anthropic"), ("APIResponseValidationError",), "bad_response"),
-        (("openai", "anthropic"), ("APIConnectionError",), "connection"),
-        (("openai", "anthropic"), ("APIError",), "server"),
-        (("httpx", "httpx2"), ("TimeoutException",), "timeout"),
-        (("httpx", "httpx2"), ("DecodingError",), "bad_response"),
-        (("httpx", "httpx2"), ("HTTPError",), "connection"),
-    )
-    for library in libraries
-    for name in names
+_BY_LIBRARY_CLASS: tuple[tuple[tuple[str, ...], str, FaultCode], ...] = (
+    (("openai", "anthropic"), "APITimeoutError", "timeout"),
+    (("openai", "anthropic"), "APIResponseValidationError", "bad_response"),
+    (("openai", "anthropic"), "APIConnectionError", "connection"),
+    (("openai", "anthropic"), "APIError", "server"),
+    (("httpx", "httpx2"), "TimeoutException", "timeout"),
+    (("httpx", "httpx2"), "DecodingError", "bad_response"),
+    (("httpx", "httpx2"), "HTTPError", "connection"),
 )
 """Looked up only in libraries that are already imported: one that is not cannot have raised the error."""
 
@@ -141,9 +136,10 @@ def classify(error: BaseException) -> ProviderError | None:
         return None
     status = _status(error)
     text = _text(error)
-    if code == "invalid_request" and _OVERFLOW.search(text):
+    told = f"{getattr(error, 'code', '')} {text}"
+    if code == "invalid_request" and _OVERFLOW.search(told):
         code = "context_overflow"
-    elif code == "rate_limit" and "insufficient_quota" in text:
+    elif code == "rate_limit" and "insufficient_quota" in told:
         code = "quota"
     where = f" (HTTP {status})" if status else ""
     message = f"{code.replace('_', ' ')}{where}: {text}"
@@ -154,9 +150,9 @@ def _code(error: BaseException) -> FaultCode | None:
     for kind, code in _BY_CORE_CLASS:
         if isinstance(error, kind):
             return code
-    for library, name, code in _BY_LIBRARY_CLASS:
-        known = getattr(sys.modules.get(library), name, None)
-        if known is not None and isinstance(error, known):
+    for libraries, name, code in _BY_LIBRARY_CLASS:
+        known = tuple(getattr(sys.modules[library], name) for library in libraries if library in sys.modules)
+        if isinstance(error, known):
             return _of_status(_status(error)) or code
     if isinstance(error, json.JSONDecodeError) and hasattr(error, "response"):
         return "bad_response"  # a 200 whose body is not JSON; langchain-openai attaches the response to it

@@ -1,4 +1,4 @@
-"""Prices are data (`prices.toml`, USD per million tokens): a model that is not listed has no price, never a guessed one."""
+"""Prices are data (`prices.toml`, USD per million tokens): a model not listed has no price, never a guessed one."""
 
 from __future__ import annotations
 
@@ -24,13 +24,6 @@ def price_of(model: str, overrides: Mapping[str, Price] | None = None) -> Price 
         if name in table:
             return table[name]
     return None
-
-
-def cost(price: Price | None, input_tokens: int, output_tokens: int) -> float | None:
-    """USD of so many tokens; None when the price is unknown."""
-    if price is None:
-        return None
-    return (price[0] * input_tokens + price[1] * output_tokens) / 1e6
 
 
 @cache

@@ -15,7 +15,7 @@ import httpx2
 import openai
 from langchain_core.caches import BaseCache
 from langchain_core.language_models import LanguageModelInput
-from langchain_core.messages import AIMessage, AIMessageChunk
+from langchain_core.messages import AIMessage, AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from langchain_openai import ChatOpenAI
 from pydantic import Field
@@ -28,6 +28,8 @@ from .tokens import Tokens
 from .transport import async_client
 
 CONNECT_SECONDS = 10.0
+ANSWERED_BY = "answered_by"
+"""Where a subclass puts the model's name into a chunk's `generation_info`, to have it checked."""
 
 
 def silence(seconds: float) -> httpx2.Timeout:
@@ -101,8 +103,8 @@ class RecordedOpenAI(ChatOpenAI):
         sent: dict[str, Any] = {}
         seen = _Seen()
         for chunk in super()._stream(*args, sent_into=sent, **kwargs):
-            seen.add(chunk)
-            self._check_model(seen.model, sent)
+            if seen.add(chunk):
+                self._check_model(seen.model, sent)
             yield chunk
         yield self._last_chunk(seen, sent)
 
@@ -111,8 +113,8 @@ class RecordedOpenAI(ChatOpenAI):
         seen = _Seen()
         async with aclosing(super()._astream(*args, sent_into=sent, **kwargs)) as chunks:  # type: ignore[type-var]
             async for chunk in chunks:
-                seen.add(chunk)
-                self._check_model(seen.model, sent)
+                if seen.add(chunk):
+                    self._check_model(seen.model, sent)
                 yield chunk
         yield self._last_chunk(seen, sent)
 
@@ -121,8 +123,7 @@ class RecordedOpenAI(ChatOpenAI):
         for generation in result.generations:
             message = generation.message
             tokens = Tokens.popped(generation.generation_info)
-            counted = message.usage_metadata if isinstance(message, AIMessage) and len(result.generations) == 1 else None
-            record = self._record(tokens, counted["output_tokens"] if counted else None)
+            record = self._record(tokens, _output_tokens(message) if len(result.generations) == 1 else None)
             message.response_metadata[RECORD] = {**record, "sent": sent}
         return result
 
@@ -150,11 +151,17 @@ class _Seen:
         self.finished = False
         self.output_tokens: int | None = None
 
-    def add(self, chunk: ChatGenerationChunk) -> None:
+    def add(self, chunk: ChatGenerationChunk) -> bool:
+        """Whether the chunk names the model that speaks."""
         info = chunk.generation_info or {}
-        self.model = info.pop("answered_by", self.model)
+        named = ANSWERED_BY in info
+        self.model = info.pop(ANSWERED_BY, self.model)
         self.finished = self.finished or bool(info.get("finish_reason"))
         self.tokens.extend(Tokens.popped(info))
-        message = chunk.message
-        if isinstance(message, AIMessageChunk) and message.usage_metadata:
-            self.output_tokens = message.usage_metadata["output_tokens"]
+        self.output_tokens = _output_tokens(chunk.message) or self.output_tokens
+        return named
+
+
+def _output_tokens(message: BaseMessage) -> int | None:
+    usage = message.usage_metadata if isinstance(message, AIMessage) else None
+    return usage["output_tokens"] if usage else None

@@ -27,6 +27,7 @@ _FINISH = {
 }
 _FINISH_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 _MODEL_KEYS = ("model_name", "model", "model_id")
+_RECORDED = {"prompt_token_ids", "token_ids", "logprobs", "tokens_incomplete", "sent"}
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -86,9 +87,7 @@ class Reply(BaseModel):
         metadata: dict[str, Any] = {
             "finish_reason": self.finish_reason,
             "model_name": self.model,
-            RECORD: self.model_dump(
-                include={"prompt_token_ids", "token_ids", "logprobs", "tokens_incomplete", "sent"}, exclude_defaults=True
-            ),
+            RECORD: self.model_dump(include=_RECORDED, exclude_defaults=True),
         }
         return AIMessage(
             content=self.text,

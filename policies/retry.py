@@ -7,7 +7,6 @@ attempt (same seed, same idempotency key), so a server that keeps answers never 
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -15,11 +14,11 @@ from typing import TypeVar
 from tenacity import (
     AsyncRetrying,
     RetryCallState,
-    Retrying,
     retry_if_exception,
     stop_after_attempt,
     stop_before_delay,
-    wait_exponential_jitter,
+    wait_exponential,
+    wait_random,
 )
 
 from .faults import ProviderError, classify
@@ -38,9 +37,9 @@ class Retries:
     seconds: float = 900.0
     """Wall-clock seconds for all attempts and waits together; no wait begins that would pass it."""
     first_wait: float = 0.5
-    """Seconds before the second attempt; doubled each time, with up to as much again of jitter."""
+    """Seconds before the second attempt, doubled each time; up to as many are added to each wait at random."""
     longest_wait: float = 30.0
-    """Seconds of back-off at most. A server's own Retry-After may ask for more."""
+    """Seconds of back-off at most, before the random part. A server's own Retry-After may ask for more."""
 
 
 async def call_with_retries(
@@ -75,35 +74,6 @@ async def call_with_retries(
     )(attempt)
 
 
-def call_with_retries_sync(
-    call: Callable[[], T],
-    *,
-    retries: Retries | None = None,
-    on_fault: OnFault | None = None,
-    sleep: Callable[[float], None] = time.sleep,
-) -> T:
-    """`call_with_retries` for code without an event loop. An attempt under way ends by its client's own time-out."""
-    limits = retries or Retries()
-    attempts = _Attempts(on_fault)
-
-    def attempt() -> T:
-        try:
-            return call()
-        except Exception as error:
-            fault = attempts.failed(error)
-            if fault is error:
-                raise
-            raise fault from error
-
-    return Retrying(
-        stop=stop_after_attempt(limits.attempts) | stop_before_delay(limits.seconds),
-        wait=_wait(limits),
-        retry=retry_if_exception(_may_pass),
-        sleep=sleep,
-        reraise=True,
-    )(attempt)
-
-
 class _Attempts:
     """Counts the attempts of one call and types what they raise."""
 
@@ -128,7 +98,8 @@ def _may_pass(error: BaseException) -> bool:
 
 
 def _wait(limits: Retries) -> Callable[[RetryCallState], float]:
-    back_off = wait_exponential_jitter(initial=limits.first_wait, max=limits.longest_wait, jitter=limits.first_wait)
+    growing = wait_exponential(multiplier=limits.first_wait, max=limits.longest_wait)
+    back_off = growing + wait_random(0, limits.first_wait)
 
     def seconds(state: RetryCallState) -> float:
         fault = state.outcome.exception() if state.outcome else None

@@ -21,7 +21,7 @@ deed to servers that keep answers."""
 
 _TRANSPORT_ONLY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 _BY_DIGEST = ("messages", "tools", "functions", "response_format", "structured_outputs")
-_SECRET_NAME = re.compile(r"(?i)(api|access|auth|secret|private)[_-]?(key|token)|password|secret|authorization|credential")
+_SECRET_NAME = re.compile(r"(?i)(api|access|auth|private)[_-]?(key|token)|password|secret|authorization|credential")
 
 
 def sent_of(payload: Mapping[str, Any]) -> dict[str, Any]:

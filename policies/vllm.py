@@ -17,7 +17,7 @@ from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, SecretStr
 
 from .faults import ProviderError
-from .recorded import RecordedOpenAI
+from .recorded import ANSWERED_BY, RecordedOpenAI
 from .tokens import Tokens
 
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
@@ -31,8 +31,8 @@ def _key() -> SecretStr:
 
 
 class ChatVLLM(RecordedOpenAI):
-    """Chat model of a vLLM server. `model` is a served model or a loaded LoRA adapter, by name. `schema=` in a call or a
-    `bind` constrains the reply to a JSON schema by vLLM's `structured_outputs`."""
+    """Chat model of a vLLM server. `model` is a served model or a loaded LoRA adapter, by name. `schema=` in a call or
+    a `bind` constrains the reply to a JSON schema by vLLM's `structured_outputs`."""
 
     openai_api_base: str | None = Field(
         default_factory=lambda: os.environ.get(URL_VARIABLE) or DEFAULT_URL, alias="base_url"
@@ -63,6 +63,9 @@ class ChatVLLM(RecordedOpenAI):
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         result = super()._create_chat_result(response, generation_info)
+        result.llm_output = {**(result.llm_output or {}), "model_name": getattr(response, "model", None)}
+        if not self.return_token_ids:
+            return result
         for generation, choice in zip(result.generations, response.choices, strict=True):
             info = generation.generation_info = generation.generation_info or {}
             content = choice.logprobs.content if choice.logprobs else None
@@ -82,12 +85,13 @@ class ChatVLLM(RecordedOpenAI):
             return generation
         choice = body["choices"][0]
         info = generation.generation_info = generation.generation_info or {}
-        info["answered_by"] = body.get("model")
-        Tokens(
-            prompt_token_ids=body.get("prompt_token_ids"),
-            token_ids=choice.get("token_ids") or [],
-            logprobs=[entry["logprob"] for entry in (choice.get("logprobs") or {}).get("content") or []],
-        ).put(info)
+        info[ANSWERED_BY] = body.get("model")
+        if self.return_token_ids:
+            Tokens(
+                prompt_token_ids=body.get("prompt_token_ids"),
+                token_ids=choice.get("token_ids") or [],
+                logprobs=[entry["logprob"] for entry in (choice.get("logprobs") or {}).get("content") or []],
+            ).put(info)
         return generation
 
     def _record(self, tokens: Tokens, output_tokens: int | None) -> dict[str, Any]:

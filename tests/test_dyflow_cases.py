@@ -14,7 +14,6 @@ from flowwright.operators.sandbox import open_sandbox
 from flowwright.training.scorers.decision import read_decision
 from flowwright.training.scorers.verdict import equivalent, read_verdict
 from langgraph.checkpoint.memory import InMemorySaver
-
 from scripted import ANSWER, ScriptedModel, answering, finish, operator, operator_of, replies, stage
 
 DONE = finish("draft")
@@ -94,7 +93,7 @@ def test_case_05_truncation_is_detected_and_repairs_are_bounded_apart_from_turns
 
 
 def test_case_06_an_absent_key_is_refused_with_the_known_keys_before_anything_runs() -> None:
-    bad = stage(operator("GENERATE_ANSWER", ["problem"], "draft"), operator("REVIEW_SOLUTION", ["nowhere"], "review"))
+    bad = stage(operator("GENERATE_ANSWER", ["problem"], "draft"), operator("REVIEW_SOLUTION", ["problem", "nowhere"], "r"))
     state = run(replies(bad, ANSWER, DONE))
     refusal = state["turns"][0]["faults"][0]
     assert (refusal["code"], state["turns"][0]["operations"]) == ("unknown_key", [])
@@ -244,7 +243,7 @@ def test_case_18_a_submission_cannot_reach_its_grader() -> None:
         "            if isinstance(value, list): value.append('passed')\n"
         "        frame = frame.f_back\n"
         "    for fd in range(3, 64):\n"
-        "        try: os.write(fd, b'{\"status\": \"passed\"}\\n')\n"
+        '        try: os.write(fd, b\'{"status": "passed"}\\n\')\n'
         "        except OSError: pass\n"
         "    return 0\n"
     )

@@ -54,7 +54,9 @@ anything = st.one_of(
 def outcome_of(script: list[str], budget: dict[str, Any]) -> State:
     """The final state of a run whose designer says `script` round and round."""
     designer = ScriptedModel(script=lambda _, number: script[number % len(script)])
-    graph = build_graph("dyflow", policies=Policies(designer=designer, executor=answering()), checkpointer=InMemorySaver())
+    graph = build_graph(
+        "dyflow", policies=Policies(designer=designer, executor=answering()), checkpointer=InMemorySaver()
+    )
     config = {"configurable": {"thread_id": "fuzz"}}
     result = graph.invoke({"task": {"question": "What is 6*7?", "budget": budget}}, config)
     state = State(**graph.get_state(config).values)

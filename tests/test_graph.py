@@ -49,9 +49,16 @@ async def test_invoke_works_inside_a_running_loop() -> None:
 
 
 def test_batch_runs_are_independent() -> None:
-    graph = graph_of(ScriptedModel(script=lambda prompt, _: finish("draft") if "draft@1" in prompt else ANSWER))
+    graph = graph_of(ScriptedModel(script=lambda prompt, _: finish("draft") if '"draft@1"' in prompt else ANSWER))
     results = graph.batch([TASK] * 3)
     assert [one["status"] for one in results] == ["finished"] * 3
+
+
+@pytest.mark.parametrize("limit", range(5, 18))
+def test_a_callers_recursion_limit_ends_the_run_with_an_answer_not_an_exception(limit: int) -> None:
+    result = graph_of(replies(ANSWER)).invoke(TASK, {"recursion_limit": limit})
+    assert result["status"] in {"best_effort", "failed"}
+    assert (result["answer"] == "42") == (limit >= 7)
 
 
 def test_the_five_roles_are_five_nodes() -> None:
@@ -85,7 +92,7 @@ def test_model_tokens_are_streamed_with_their_role() -> None:
 
 def test_a_chat_app_uses_messages_and_a_second_question_is_a_second_run() -> None:
     graph = graph_of(
-        ScriptedModel(script=lambda prompt, _: finish("draft") if "draft@1" in prompt else ANSWER),
+        ScriptedModel(script=lambda prompt, _: finish("draft") if '"draft@1"' in prompt else ANSWER),
         checkpointer=InMemorySaver(),
     )
     first = graph.invoke({"messages": [HumanMessage("What is 6*7?")]}, thread())
@@ -99,18 +106,18 @@ def test_a_chat_app_uses_messages_and_a_second_question_is_a_second_run() -> Non
 
 def test_a_new_message_on_an_unfinished_thread_starts_a_new_run() -> None:
     def broken(prompt: str, _: int) -> str:
-        if "draft@1" in prompt:
+        if '"draft@1"' in prompt:
             return finish("draft")
-        if "second" in prompt:
+        if "another question" in prompt:
             return ANSWER
         raise RuntimeError("died")
 
     graph = graph_of(ScriptedModel(script=broken), checkpointer=InMemorySaver())
     with pytest.raises(RuntimeError):
         graph.invoke({"messages": [HumanMessage("first")]}, thread())
-    result = graph.invoke({"messages": [HumanMessage("second")]}, thread())
+    result = graph.invoke({"messages": [HumanMessage("another question")]}, thread())
     assert result["status"] == "finished"
-    assert graph.get_state(thread()).values["memory"][0]["content"] == "second"
+    assert graph.get_state(thread()).values["memory"][0]["content"] == "another question"
 
 
 def test_the_graph_is_a_subgraph_of_a_chat_graph() -> None:
@@ -260,7 +267,7 @@ def test_a_model_summarizer_adds_to_the_view_and_never_replaces_it() -> None:
     "given", [{"task": {}}, {"task": {"question": " "}}, {"messages": []}, {"messages": [AIMessage("hi")]}]
 )
 def test_nothing_asked_is_one_clear_error(given: dict[str, Any]) -> None:
-    with pytest.raises(UsageError, match="question|asked"):
+    with pytest.raises(UsageError, match=r"question|asked"):
         graph_of().invoke(given)
 
 

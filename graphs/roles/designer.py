@@ -21,6 +21,7 @@ from ..dispatch import next_layer
 from ..faults import BudgetExhausted, Fault, Refused, fault_of
 from ..services import Services
 from ..state import Stage, State, Stop
+from ..steps import out_of_steps
 from ..system import Decision, Finish, GiveUp, Plan, Scene
 from ..turn import Outcome, Turn
 from ..view import excerpt
@@ -63,6 +64,8 @@ class Designer:
 
     async def __call__(self, state: State, runtime: Runtime[Context]) -> Command[str]:
         """Ask for one decision and route by what it is."""
+        if (no_room := out_of_steps(state)) is not None:
+            return stop({}, no_room)
         scene = self.services.scene(state)
         calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
         caller = self.services.caller(
@@ -98,7 +101,9 @@ class Designer:
         for turn in state.get("turns", []):
             if turn["turn"] == state["run"]["turn"] and turn["outcome"] == "refused":
                 problems = "\n".join(line_of(one) for one in turn["faults"])
-                correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected JSON object."
+                correction = (
+                    f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected JSON object."
+                )
                 said += [AIMessage(excerpt(turn["reply"] or "", QUOTED)), HumanMessage(correction)]
         return said
 

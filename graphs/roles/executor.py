@@ -4,7 +4,6 @@ a typed record that the designer will see, never an exception out of the graph."
 from __future__ import annotations
 
 import time
-from typing import Any
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
@@ -42,10 +41,9 @@ class Executor:
         key = content_key(
             planned, version=template.version, inputs=work["inputs"], model=model, seed=work["run"]["seed"]
         )
-        details: dict[str, Any] = {**planned, "turn": work["run"]["turn"], "version": template.version, "key": key}
         record = Operation(
-            **details, status="failed" if failure else "ok", fault=failure, usage=usage,
-            model=caller.model if caller else None,
+            **planned, turn=work["run"]["turn"], version=template.version, key=key,
+            status="failed" if failure else "ok", fault=failure, usage=usage, model=caller.model if caller else None,
         )  # fmt: skip
         update: Update = {"operations": [record], "usage": {**usage, "seconds": 0.0}}
         if outcome is not None:
@@ -70,8 +68,22 @@ class Executor:
         """The outcome, or the fault that stands in its place."""
         planned = work["operation"]
         try:
-            sandbox = None if template.needs_model else self.services.sandbox
-            operator = template.bind(planned["instruction"], work["inputs"], model=caller, sandbox=sandbox)
-            return await operator.ainvoke({}), None
+            if caller is None:
+                return await self.without_model(template, work), None
+            return await template.bind(planned["instruction"], work["inputs"], model=caller).ainvoke({}), None
         except FlowwrightError as error:
             return None, fault_of(error, planned["id"])
+
+    async def without_model(self, template: OperatorTemplate, work: Work) -> Outcome:
+        """The outcome of an operation that asks no model, from the journal if this very operation ended before."""
+        planned, run, journal = work["operation"], work["run"], self.services.journal
+        content = content_key(planned, version=template.version, inputs=work["inputs"], model=None, seed=run["seed"])
+        key = f"{run['id']}/{run['turn']}/executor/{planned['id']}/{content}"
+        stored = journal.recall(key)
+        if stored is not None:
+            return Outcome.model_validate_json(stored)
+        sandbox = self.services.sandbox if template.needs_sandbox else None
+        operator = template.bind(planned["instruction"], work["inputs"], sandbox=sandbox)
+        outcome: Outcome = await operator.ainvoke({})
+        await journal.arecord(key, outcome.model_dump_json().encode())
+        return outcome

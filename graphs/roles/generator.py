@@ -11,6 +11,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from ...errors import FlowwrightError
+from ...operators.normal_form import same_answer
 from ...operators.outcome import Outcome
 from ..budget import exhausted, left, spend
 from ..context import Context
@@ -65,4 +66,6 @@ class Generator:
         except FlowwrightError:
             outcome = Outcome(kind="answer", content=direct[0], answer=direct[1])
         cost: Update = {"usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
-        return outcome.content, outcome.answer or direct[1], cost
+        if candidate["answer"] is not None and not same_answer(outcome.answer or "", candidate["answer"]):
+            return *direct, cost
+        return outcome.content, outcome.answer or outcome.content, cost

@@ -9,7 +9,7 @@ from typing import Any
 
 from langchain_core.runnables import Runnable, RunnableConfig
 from langgraph.runtime import Runtime, get_runtime
-from langgraph.types import Command
+from langgraph.types import Command, Overwrite
 
 from ..bridge import bridge
 from ..context import Context
@@ -34,7 +34,9 @@ class Role(Runnable[Any, Command[str]]):
         """One step of the role."""
         runtime = get_runtime(Context)
         place = input["operation"]["id"] if "operation" in input else None
-        event = {"role": self.name} | ({"operation": place, "operator": input["operation"]["operator"]} if place else {})
+        event = {"role": self.name} | (
+            {"operation": place, "operator": input["operation"]["operator"]} if place else {}
+        )
         runtime.stream_writer({**event, "event": "start"})
         began = time.monotonic()
         command = await self.step(input, runtime)
@@ -47,6 +49,7 @@ def news(update: Any) -> dict[str, Any]:
     """The part of an update that a person watching wants to see."""
     if not isinstance(update, Mapping):
         return {}
+    update = {name: value.value if isinstance(value, Overwrite) else value for name, value in update.items()}
     told: dict[str, Any] = {}
     if turns := update.get("turns"):
         told |= {name: turns[-1][name] for name in ("turn", "attempt", "outcome", "description", "faults")}

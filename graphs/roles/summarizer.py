@@ -35,7 +35,8 @@ class Summarizer:
     async def __call__(self, state: State, runtime: Runtime[Context]) -> Command[str]:
         """Start the run, or open its next turn."""
         if is_new(state):
-            return Command(update=self.start(state, runtime.context or Context()), goto="designer")
+            context: Context | None = runtime.context
+            return Command(update=self.start(state, context or Context()), goto="designer")
         run = state["run"]
         update: Update = {"run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}}
         if "summarizer" in self.services.policies:
@@ -74,7 +75,7 @@ class Summarizer:
 
     def limits(self, given: Budget, context: Context) -> Budget:
         """The preset's budget, overridden by the context's, overridden by the task's."""
-        budget = Budget(**{**self.services.preset.budget, **checked(context.budget or {}), **checked(given)})  # type: ignore[typeddict-item]
+        budget = Budget(**{**self.services.preset.budget, **checked(context.budget or {}), **checked(given)})
         if budget.get("money") is not None:
             unpriced = [policy.name for policy in self.services.policies.values() if policy.price is None]
             if unpriced:

@@ -12,8 +12,8 @@ from ..dispatch import next_layer, unfinished
 from ..operation import Operation
 from ..services import Services
 from ..state import State, Stop
+from ..steps import out_of_steps
 from .role import Update
-
 
 class Verifier:
     """Role node body; see the module."""
@@ -35,7 +35,7 @@ class Verifier:
             layer = next_layer(pending, scene.memory, scene.registry, state["run"], state["budget"], usage)
             if layer.skipped:
                 update["operations"] = layer.skipped
-            if layer.ready:
+            if layer.ready and out_of_steps(state) is None:
                 update["stage"] = {**stage, "since": len(operations) + len(layer.skipped)}
                 return Command(update=update, goto=layer.ready)
             update["stage"] = None
@@ -43,7 +43,8 @@ class Verifier:
 
     def conclude(self, state: State, update: Update) -> Command[str]:
         """The stage is over: go on, or stop with a reason."""
-        stop = state.get("stop") or out_of_budget(state["budget"], spend(state["usage"], update.get("usage", {})))
+        usage = spend(state["usage"], update.get("usage", {}))
+        stop = state.get("stop") or out_of_budget(state["budget"], usage) or out_of_steps(state)
         if stop is None:
             return Command(update=update, goto="summarizer")
         return Command(update={**update, "stop": stop}, goto="generator")

@@ -63,3 +63,7 @@ class Limits:
             "RLIMIT_MEMLOCK": (0, 0),
             "RLIMIT_MSGQUEUE": (0, 0),
         }
+
+
+DEFAULT_LIMITS = Limits()
+"""What a run may use when its caller does not say."""

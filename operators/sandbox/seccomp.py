@@ -1,6 +1,6 @@
 """No program in a sandbox reaches the parts of the kernel that namespaces do not divide: other processes' memory, keys,
 mounts, new namespaces, memory that no limit counts, and address families beyond unix and IP. Refused calls fail with
-EPERM, so programs see an ordinary error. The filter is classic BPF (seccomp(2)), assembled here and installed inside."""
+EPERM, an ordinary error to a program. The filter is classic BPF (seccomp(2)), assembled here and installed inside."""
 
 from __future__ import annotations
 

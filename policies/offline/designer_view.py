@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
@@ -53,6 +53,8 @@ class DesignerView:
     feedback: tuple[dict[str, Any], ...]
     offered: frozenset[str] = field(default_factory=frozenset)
     """Operator names the instructions mention; empty: they mention none, so any may be used."""
+    corrects: bool = False
+    """Whether the prompt goes on with a correction of an earlier reply to it."""
 
     @classmethod
     def read(cls, messages: Sequence[BaseMessage]) -> DesignerView | None:
@@ -61,7 +63,8 @@ class DesignerView:
             text = messages[position].text
             if problem := _PROBLEM.search(text):
                 said = [message.text for message in messages[:position]] + [text[: problem.start()]]
-                return cls._of(problem[1].strip(), text[problem.end() :], "\n".join(said))
+                view = cls._of(problem[1].strip(), text[problem.end() :], "\n".join(said))
+                return replace(view, corrects=position + 1 < len(messages)) if view else None
         return None
 
     @classmethod
@@ -73,6 +76,11 @@ class DesignerView:
         offered = frozenset(_OPERATOR.findall(instructions))
         return cls(problem, budget[0] if budget else {}, entries, _lines(state, "feedback"), offered)
 
+    @property
+    def corrected(self) -> bool:
+        """Whether a reply was refused a moment ago: then care is taken."""
+        return self.corrects or any(one.get("kind") == "policy" for one in self.feedback)
+
     def left(self, resource: str) -> float:
         """What remains of a limit; infinite where there is none. Of `turns`: those after this one."""
         limit, used = self.budget.get(f"{resource}_limit"), self.budget.get(resource, 0)
@@ -82,7 +90,9 @@ class DesignerView:
 
     def offers(self, operator: str) -> bool:
         """Whether a stage may use `operator`: it is on offer, and was not refused a moment ago."""
-        refused = any(operator in one.get("message", "") for one in self.feedback if "unknown_op" in one.get("code", ""))
+        refused = any(
+            operator in one.get("message", "") for one in self.feedback if "unknown_op" in one.get("code", "")
+        )
         return not refused and (not self.offered or operator in self.offered)
 
     def entry(self, key: str) -> Entry | None:

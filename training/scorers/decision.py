@@ -1,4 +1,4 @@
-"""A yes/no/maybe decision is the last bracketed one; plain words decide only where there is no bracket, and are flagged."""
+"""A yes/no/maybe decision is the last bracketed one; plain words decide only without a bracket, and are flagged."""
 
 from __future__ import annotations
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 from typing import Final
 
-from ...operators.answers import same_answer
+from ...operators.normal_form import same_answer
 
 VERDICT: Final = re.compile(r"\[\[\s*(true|false)\s*\]\]", re.IGNORECASE)
 

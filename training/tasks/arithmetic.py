@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from random import Random
 from typing import Any, ClassVar, Final
 
 from . import exact
-from .task import Difficulty, Task, TaskFamily
+from .task import Difficulty, TaskFamily
 
 TAIL: Final = "Give the exact value, as a fraction if it is not whole."
 _LEADS: Final = ("Compute {}.", "What is {}?", "Evaluate {}.")
@@ -23,23 +24,24 @@ class Arithmetic(TaskFamily):
 
     name: ClassVar[str] = "arithmetic"
 
-    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, dict[str, Any]]:
+    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, str]:
         """Easy: 2-3 operators; hard: 4-6."""
         while True:
             text, _ = _expression(rng, rng.randint(*_OPERATORS[difficulty]))
             value = exact.value(exact.tree(text))
             if value is not None and max(abs(value.numerator), value.denominator) < _LARGEST:
                 shown = text.replace("*", "×").replace("/", "÷") if rng.random() < 0.25 else text
-                return f"{rng.choice(_LEADS).format(shown)} {TAIL}", {"answer": str(value)}
+                return f"{rng.choice(_LEADS).format(shown)} {TAIL}", str(value)
 
-    def recognises(self, question: str) -> bool:
-        """Whether nothing but the value of one expression is asked."""
-        return expression_in(question) is not None
+    def gold_of(self, question: str) -> dict[str, Any] | None:
+        """The value, where nothing but that of one expression is asked."""
+        expression = expression_in(question)
+        return None if expression is None else {"value": str(exact.value(exact.tree(expression)))}
 
-    def check(self, task: Task, answer_text: str) -> bool:
+    def passes(self, gold: Mapping[str, Any], answer_text: str) -> bool:
         """Whether the answer is a number equal to the value."""
         found = exact.number(exact.final_answer(answer_text))
-        return found is not None and found == Fraction(task.gold["answer"])
+        return found is not None and found == Fraction(gold["value"])
 
 
 def expression_in(question: str) -> str | None:

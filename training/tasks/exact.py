@@ -11,10 +11,12 @@ from typing import Final
 LONGEST: Final = 200
 """Characters of an expression read at all; bounds the depth of its tree."""
 NO_NAMES: Final[Mapping[str, Fraction]] = {}
-_SIGNS: Final = str.maketrans({"×": "*", "·": "*", "⋅": "*", "∙": "*", "÷": "/", "∕": "/", "⁄": "/", "−": "-", "–": "-"})
+_SIGNS: Final = str.maketrans("×·⋅∙÷∕⁄−–", "****///--")
 _ALPHABET: Final = re.compile(r"(?:(?:\d{1,30}|\d{1,9}\.\d{1,6})(?![\w.])|\b[a-z]\b|[-+*/() ])*", re.ASCII)
 _PRODUCT: Final = re.compile(r"(?<=[\d)])\s*(?=[a-z(])")
-_ANSWER: Final = re.compile(r"^\W*(?:the )?(?:final )?answer\W*[:=]\s*(\S.*)$", re.IGNORECASE | re.MULTILINE)
+_ANSWER: Final = re.compile(
+    r"^[^\w\n]{0,9}(?:the )?(?:final )?answer[^\w\n]{0,9}?[:=]\W{0,9}?(\S.*)$", re.IGNORECASE | re.MULTILINE
+)
 
 
 def final_answer(text: str) -> str:

@@ -5,18 +5,22 @@ from __future__ import annotations
 import inspect
 import re
 import textwrap
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from random import Random
 from typing import Any, ClassVar, Final
 
 from . import reference
-from .task import Difficulty, Task, TaskFamily
+from .task import Difficulty, TaskFamily
 
+EXAMPLES: Final = 3
+"""Example assertions in a question."""
 HIDDEN: Final = 8
 """Random hidden cases of a task, beside the edge cases."""
 _QUESTION: Final = "Write a Python function `{name}({parameters})` that {prose}\n\nExamples:\n{examples}"
-_HEAD: Final = re.compile(r"Write a Python function `\w+\([\w, ]*\)` that ([^\n]+)\n\nExamples:\n(?:assert [^\n]+\n?)+")
+_HEAD: Final = re.compile(
+    r"Write a Python function `([a-z_]\w*)\([\w, ]*\)` that ([^\n]+)\n\nExamples:\n(?:assert [^\n]+\n)+"
+)
 _FENCE: Final = re.compile(r"```(?:python|py)?[ \t]*\n(.*?)```", re.DOTALL | re.IGNORECASE)
 Arguments = tuple[Any, ...]
 
@@ -109,29 +113,34 @@ class Functions(TaskFamily):
 
     name: ClassVar[str] = "functions"
 
-    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, dict[str, Any]]:
+    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, str]:
         """Easy: one idea; hard: with edge cases that a first attempt tends to miss."""
         spec = rng.choice([one for one in SPECS if one.difficulty == difficulty])
         name = rng.choice(spec.names)
-        examples = [_assertion(spec, name, spec.draw(rng)) for _ in range(2)]
-        hidden = [_assertion(spec, name, case) for case in (*spec.edges, *(spec.draw(rng) for _ in range(HIDDEN)))]
+        examples = [_assertion(spec, name, spec.draw(rng)) for _ in range(EXAMPLES)]
         question = _QUESTION.format(
             name=name, parameters=spec.parameters, prose=spec.prose, examples="\n".join(examples)
         )
-        gold = {"answer": _source(spec, name), "entry_point": name, "tests": "\n".join(hidden) + "\n"}
-        return question, gold
+        return question, _source(spec, name)
 
-    def recognises(self, question: str) -> bool:
-        """Whether one of the described functions is asked for."""
-        match = _HEAD.fullmatch(question.strip())
-        return match is not None and any(match[1].strip() == spec.prose for spec in SPECS)
+    def gold_of(self, question: str) -> dict[str, Any] | None:
+        """Name and hidden tests, where one of the described functions is asked for. The tests depend on the question,
+        and equal questions have equal ones."""
+        match = _HEAD.fullmatch(question.strip() + "\n")
+        spec = next((one for one in SPECS if one.prose == match[2].strip()), None) if match else None
+        if match is None or spec is None:
+            return None
+        rng = Random(f"hidden:{question.strip()}")
+        cases = (*spec.edges, *(spec.draw(rng) for _ in range(HIDDEN)))
+        hidden = [_assertion(spec, match[1], case) for case in cases]
+        return {"entry_point": match[1], "tests": "\n".join(hidden) + "\n"}
 
-    def check(self, task: Task, answer_text: str) -> bool:
-        """Whether the code in the answer passes the hidden tests. Needs a working sandbox: SandboxUnavailable
-        without."""
+    def passes(self, gold: Mapping[str, Any], answer_text: str) -> bool:
+        """Whether the code in the answer passes the hidden tests. Needs a sandbox: raises SandboxUnavailable where
+        there is none."""
         from ...operators.sandbox import open_sandbox
 
-        verdict = open_sandbox().check(code_in(answer_text), task.gold["tests"], entry_point=task.gold["entry_point"])
+        verdict = open_sandbox().check(code_in(answer_text), gold["tests"], entry_point=gold["entry_point"])
         return verdict.status == "passed"
 
 

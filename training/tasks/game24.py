@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Mapping
 from fractions import Fraction
 from random import Random
 from typing import Any, ClassVar, Final
 
 from . import exact
-from .task import Difficulty, Task, TaskFamily
+from .task import Difficulty, TaskFamily
 
 TARGET: Final = 24
 _OURS: Final = "Use each of the numbers {} exactly once, with +, -, *, / and parentheses, to make 24."
@@ -24,22 +25,25 @@ class Game24(TaskFamily):
 
     name: ClassVar[str] = "game24"
 
-    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, dict[str, Any]]:
+    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, str]:
         """Backwards from the target, so that a solution exists. Easy: made with + - * alone; hard: with a quotient."""
         while True:
             drawn = _made(rng, Fraction(TARGET), 4)
             if drawn is not None and ("/" in drawn[0]) == (difficulty == "hard"):
                 numbers = drawn[1]
                 rng.shuffle(numbers)
-                return _OURS.format(", ".join(map(str, numbers))), {"answer": drawn[0]}
+                return _OURS.format(", ".join(map(str, numbers))), drawn[0]
 
-    def recognises(self, question: str) -> bool:
-        """Whether the question is worded as ours, or as the rows of the published set."""
-        return numbers_in(question) is not None
+    def gold_of(self, question: str) -> dict[str, Any] | None:
+        """The numbers, where the question is worded as ours or as the rows of the published set."""
+        numbers = numbers_in(question)
+        return None if numbers is None else {"numbers": numbers}
 
-    def check(self, task: Task, answer_text: str) -> bool:
-        """`reaches_target`, on the question alone: every right expression counts, not only the gold one."""
-        return reaches_target(task.question, answer_text)
+    def passes(self, gold: Mapping[str, Any], answer_text: str) -> bool:
+        """Whether the expression uses each number once, nothing else, and equals 24: every right one counts."""
+        node = exact.tree(re.sub(rf"\s*=\s*{TARGET}$", "", exact.final_answer(answer_text)))
+        used = None if node is None else _leaves(node)
+        return used is not None and sorted(used) == sorted(gold["numbers"]) and exact.value(node) == TARGET
 
 
 def numbers_in(question: str) -> list[int] | None:
@@ -49,17 +53,6 @@ def numbers_in(question: str) -> list[int] | None:
             given = [one.strip() for one in match[1].split(",")]
             return [int(one) for one in given] if all(re.fullmatch(r"\d{1,9}", one) for one in given) else None
     return None
-
-
-def reaches_target(question: str, answer_text: str) -> bool:
-    """Whether the expression in `answer_text` uses each number of `question` once, nothing else, and equals 24."""
-    numbers = numbers_in(question)
-    written = re.sub(rf"\s*=\s*{TARGET}$", "", exact.final_answer(answer_text))
-    node = exact.tree(written)
-    if numbers is None or node is None:
-        return False
-    used = _leaves(node)
-    return used is not None and sorted(used) == sorted(numbers) and exact.value(node) == TARGET
 
 
 def _leaves(node: ast.expr) -> list[int] | None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import re
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from fractions import Fraction
 from random import Random
 from typing import Any, ClassVar, Final
 
 from . import exact
-from .task import Difficulty, Task, TaskFamily
+from .task import Difficulty, TaskFamily
 
 TAIL: Final = "Give the exact value, as a fraction if it is not whole."
 _OURS: Final = ("What is the {} of the list {}? " + TAIL, "Find the {} of the list {}. " + TAIL)
-_ASKED: Final = re.compile(r"(?:What is|Find) the (.+) of the list \[(-?\d+(?:, -?\d+)+)\][?.] " + re.escape(TAIL))
+_ASKED: Final = re.compile(
+    r"(?:What is|Find) the (.+) of the list \[(-?\d{1,9}(?:, -?\d{1,9})+)\][?.] " + re.escape(TAIL)
+)
 Statistic = Callable[[list[Fraction]], Fraction]
 
 
@@ -50,7 +52,7 @@ class ListStatistics(TaskFamily):
 
     name: ClassVar[str] = "statistics"
 
-    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, dict[str, Any]]:
+    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, str]:
         """Easy: a textbook statistic of 4-6 values; hard: a two-step one of 6-9."""
         asked = rng.choice(sorted(STATISTICS[difficulty]))
         length = rng.randint(4, 6) if difficulty == "easy" else rng.randint(6, 9)
@@ -60,14 +62,20 @@ class ListStatistics(TaskFamily):
             values = [*distinct, rng.choice(distinct)]
             rng.shuffle(values)
         answer = STATISTICS[difficulty][asked]([Fraction(one) for one in values])
-        return rng.choice(_OURS).format(asked, values), {"answer": str(answer)}
+        return rng.choice(_OURS).format(asked, values), str(answer)
 
-    def recognises(self, question: str) -> bool:
-        """Whether one known statistic of one list is asked."""
+    def gold_of(self, question: str) -> dict[str, Any] | None:
+        """The value, where one known statistic of one list is asked."""
         match = _ASKED.fullmatch(question.strip())
-        return match is not None and any(match[1] in known for known in STATISTICS.values())
+        statistic = {**STATISTICS["easy"], **STATISTICS["hard"]}.get(match[1]) if match else None
+        if match is None or statistic is None:
+            return None
+        values = [Fraction(one) for one in match[2].split(",")]
+        if len(values) < 3 or (match[1] == "mode" and len(statistics.multimode(values)) > 1):
+            return None
+        return {"value": str(statistic(values))}
 
-    def check(self, task: Task, answer_text: str) -> bool:
+    def passes(self, gold: Mapping[str, Any], answer_text: str) -> bool:
         """Whether the answer is a number equal to the statistic."""
         found = exact.number(exact.final_answer(answer_text))
-        return found is not None and found == Fraction(task.gold["answer"])
+        return found is not None and found == Fraction(gold["value"])

@@ -41,18 +41,27 @@ class TaskFamily(ABC):
     def _task(self, seed: int, index: int) -> Task:
         rng = Random(f"{self.name}:{seed}:{index}")
         difficulty: Difficulty = "easy" if index % 2 == 0 else "hard"
-        question, gold = self.draw(rng, difficulty)
+        question, answer = self.draw(rng, difficulty)
+        gold = {**(self.gold_of(question) or {}), "answer": answer}
         return Task(f"{self.name}-{seed}-{index}", self.name, difficulty, question, gold)
 
-    @abstractmethod
-    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, dict[str, Any]]:
-        """A question and its gold data."""
-
-    @abstractmethod
     def recognises(self, question: str) -> bool:
         """Whether `question`, as a whole, is worded as a task of this family."""
+        return self.gold_of(question) is not None
 
-    @abstractmethod
     def check(self, task: Task, answer_text: str) -> bool:
         """Whether `answer_text` (a final answer, or a reply whose last `Answer:` line holds it) is right. Exact; any
         text is judged, none raises."""
+        return self.passes(task.gold, answer_text)
+
+    @abstractmethod
+    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, str]:
+        """A question, and an answer that passes."""
+
+    @abstractmethod
+    def gold_of(self, question: str) -> dict[str, Any] | None:
+        """What `passes` needs, found from the question alone; None: the question is not of this family."""
+
+    @abstractmethod
+    def passes(self, gold: Mapping[str, Any], answer_text: str) -> bool:
+        """Whether `answer_text` is right by `gold`."""

@@ -23,8 +23,6 @@ class TaskRow:
     id: str
     """From the row's `id`, `pid`, `task_id` or `idx`; else its number in the file, from 0."""
     question: str
-    answer: Any
-    """The row's reference answer; None: it has none. Never shown to a workflow."""
 
 
 def read_task_file(path: Path, limit: int | None = None) -> list[TaskRow]:
@@ -68,7 +66,7 @@ def _task_row(where: str, number: int, row: Any) -> TaskRow:
     if question is None:
         raise UsageError(f"{where}: no question", fix=f"give one of {', '.join(QUESTION_FIELDS)} as a text")
     id = next((row[name] for name in ID_FIELDS if row.get(name) is not None), number)
-    return TaskRow(id=str(id), question=question, answer=row.get("answer"))
+    return TaskRow(id=str(id), question=question)
 
 
 def _is_text(value: Any) -> bool:

@@ -10,7 +10,7 @@ from random import Random
 from typing import Any, ClassVar, Final
 
 from . import exact
-from .task import Difficulty, Task, TaskFamily
+from .task import Difficulty, TaskFamily
 
 Quantities = Mapping[str, int]
 
@@ -47,8 +47,8 @@ TEMPLATES: Final[dict[Difficulty, tuple[Template, ...]]] = {
             lambda q: q["a"] != q["c"],
         ),
         Template(
-            "A box holds {a} trays and each tray holds {b} eggs. If {c} eggs are broken, how many whole eggs are in the "
-            "box?",
+            "A box holds {a} trays and each tray holds {b} eggs. If {c} eggs are broken, how many whole eggs are in "
+            "the box?",
             {"a": (2, 12), "b": (6, 30), "c": (1, 11)},
             lambda q: Fraction(q["a"] * q["b"] - q["c"]),
             "eggs",
@@ -93,18 +93,22 @@ TEMPLATES: Final[dict[Difficulty, tuple[Template, ...]]] = {
             lambda q: q["a"] != q["d"] and q["b"] != q["e"],
         ),
         Template(
-            "A club saves {a} dollars per week for {b} weeks, spends {c} dollars on a party and shares the rest equally "
-            "among {d} members. How many dollars does each member get?",
+            "A club saves {a} dollars per week for {b} weeks, spends {c} dollars on a party and shares the rest "
+            "equally among {d} members. How many dollars does each member get?",
             {"a": (20, 90), "b": (6, 30), "c": (5, 100), "d": (3, 12)},
             lambda q: Fraction(q["a"] * q["b"] - q["c"], q["d"]),
             "dollars",
         ),
     ),
 }
-_ALL: Final = tuple(one for group in TEMPLATES.values() for one in group)
-_WORDINGS: Final = tuple(
-    re.compile(re.sub(r"\\\{[a-e]\\\}", r"(\\d{1,6})", re.escape(one.text)).replace(r"\ ", r"\s+")) for one in _ALL
-)
+
+
+def _wording(template: Template) -> re.Pattern[str]:
+    words = re.escape(template.text).replace(r"\ ", r"\s+")
+    return re.compile(re.sub(r"\\\{([a-e])\\\}", r"(?P<\1>\\d{1,6})", words))
+
+
+_WORDINGS: Final = tuple((one, _wording(one)) for group in TEMPLATES.values() for one in group)
 
 
 class WordProblems(TaskFamily):
@@ -112,20 +116,30 @@ class WordProblems(TaskFamily):
 
     name: ClassVar[str] = "word_problems"
 
-    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, dict[str, Any]]:
+    def draw(self, rng: Random, difficulty: Difficulty) -> tuple[str, str]:
         """Easy: two steps; hard: three or four."""
         template = rng.choice(TEMPLATES[difficulty])
         while True:
             drawn = {name: rng.randint(*bounds) for name, bounds in template.ranges.items()}
             if template.sound(drawn):
-                gold = {"answer": str(template.gold(drawn)), "unit": template.unit}
-                return template.text.format(**drawn), gold
+                return template.text.format(**drawn), str(template.gold(drawn))
 
-    def recognises(self, question: str) -> bool:
-        """Whether the question is one of the templates with its numbers filled in."""
-        return any(wording.fullmatch(question.strip()) for wording in _WORDINGS)
+    def gold_of(self, question: str) -> dict[str, Any] | None:
+        """Value and unit, where the question is one of the templates with its numbers filled in."""
+        for template, wording in _WORDINGS:
+            if match := wording.fullmatch(question.strip()):
+                given = {name: int(number) for name, number in match.groupdict().items()}
+                return _valued(template, given)
+        return None
 
-    def check(self, task: Task, answer_text: str) -> bool:
+    def passes(self, gold: Mapping[str, Any], answer_text: str) -> bool:
         """Whether the answer is the number, alone or followed by the unit."""
-        found = exact.number(exact.final_answer(answer_text).removesuffix(task.gold["unit"]))
-        return found is not None and found == Fraction(task.gold["answer"])
+        found = exact.number(exact.final_answer(answer_text).removesuffix(gold["unit"]))
+        return found is not None and found == Fraction(gold["value"])
+
+
+def _valued(template: Template, given: Quantities) -> dict[str, Any] | None:
+    try:
+        return {"value": str(template.gold(given)), "unit": template.unit}
+    except ZeroDivisionError:
+        return None

@@ -1,15 +1,19 @@
 """The code under test can answer calls and nothing else: it shares no process, file or object with the tests that judge
-it, and what it says arrives there as plain data. It may lie about its own results; that is a wrong answer, no verdict."""
+it, and what it says arrives there as plain data. It may lie about its own results: a wrong answer is not a verdict."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from types import ModuleType
-from typing import Any
 
 from .codec import NotPlainError, decode, encode
 from .program import describe, load
 from .wire import Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _FILE = "<candidate>"
 
@@ -19,25 +23,62 @@ def main(wire: Wire, job: None) -> None:
     source = wire.receive()
     if source is None:
         return
-    module = ModuleType("candidate")
-    fault = _load(source.decode("utf-8", "surrogatepass"), module)
+    server = Server(source.decode("utf-8", "surrogatepass"))
     while (request := wire.receive()) is not None:
-        wire.send(json.dumps(_answer(module.__dict__, fault, json.loads(request))).encode())
+        wire.send(json.dumps(server.answer(json.loads(request))).encode())
 
 
-def _load(source: str, module: ModuleType) -> str | None:
-    try:
-        load(source, module, _FILE)
-    except BaseException as fault:  # noqa: BLE001 -- SystemExit at import is a candidate that does not load
-        return describe(fault)
-    return None
+class Server:
+    """The candidate, and what it has been asked to keep."""
 
+    def __init__(self, source: str) -> None:
+        """Loads `source`; that it does not load is the answer to the first request."""
+        module = ModuleType("candidate")
+        self._names = module.__dict__
+        self._iterators: list[Iterator[Any]] = []
+        self._fault: str | None = None
+        try:
+            load(source, module, _FILE)
+        except BaseException as fault:  # noqa: BLE001 -- SystemExit at import is a candidate that does not load
+            self._fault = describe(fault)
 
-def _answer(names: dict[str, Any], fault: str | None, request: dict[str, Any]) -> dict[str, Any]:
-    if "names" in request:
-        offered = {name: _offer(names[name]) for name in request["names"] if name in names}
-        return {"fault": fault, "names": {name: offer for name, offer in offered.items() if offer is not None}}
-    return _call(names[request["call"]], request["args"], request["kwargs"])
+    def answer(self, request: dict[str, Any]) -> dict[str, Any]:
+        """The answer to one request: for names, for a call, or for the next item of an iterator."""
+        if "names" in request:
+            offered = {name: _offer(self._names[name]) for name in request["names"] if name in self._names}
+            return {"fault": self._fault, "names": {name: offer for name, offer in offered.items() if offer}}
+        if "next" in request:
+            return self._next(self._iterators[request["next"]])
+        return self._call(self._names[request["call"]], request["args"], request["kwargs"])
+
+    def _call(self, function: Any, packed_args: Any, packed_kwargs: Any) -> dict[str, Any]:
+        args, kwargs = decode(packed_args), decode(packed_kwargs)
+        try:
+            answer = self._packed(function(*args, **kwargs))
+        except BaseException as fault:  # noqa: BLE001 -- the tests may expect any exception, SystemExit too
+            answer = {"raised": _exception(fault)}
+        try:
+            now_args, now_kwargs = encode(args), encode(kwargs)
+        except NotPlainError:
+            return answer
+        if now_args != packed_args or now_kwargs != packed_kwargs:
+            answer |= {"args": now_args, "kwargs": now_kwargs}
+        return answer
+
+    def _next(self, iterator: Iterator[Any]) -> dict[str, Any]:
+        try:
+            return self._packed(next(iterator))
+        except StopIteration:
+            return {"end": True}
+        except BaseException as fault:  # noqa: BLE001 -- as in a call
+            return {"raised": _exception(fault)}
+
+    def _packed(self, result: Any) -> dict[str, Any]:
+        """An iterator stays here and is asked for its items; anything else must be plain data."""
+        if isinstance(result, Iterator):
+            self._iterators.append(result)
+            return {"iterator": len(self._iterators) - 1}
+        return {"result": encode(result)}
 
 
 def _offer(value: Any) -> dict[str, Any] | None:
@@ -48,22 +89,6 @@ def _offer(value: Any) -> dict[str, Any] | None:
         return {"value": encode(value)}
     except NotPlainError:
         return None
-
-
-def _call(function: Any, packed_args: Any, packed_kwargs: Any) -> dict[str, Any]:
-    args, kwargs = decode(packed_args), decode(packed_kwargs)
-    answer: dict[str, Any]
-    try:
-        answer = {"result": encode(function(*args, **kwargs))}
-    except BaseException as fault:  # noqa: BLE001 -- the tests may expect any exception, SystemExit too
-        answer = {"raised": _exception(fault)}
-    try:
-        now_args, now_kwargs = encode(args), encode(kwargs)
-    except NotPlainError:
-        return answer
-    if now_args != packed_args or now_kwargs != packed_kwargs:
-        answer |= {"args": now_args, "kwargs": now_kwargs}
-    return answer
 
 
 def _exception(fault: BaseException) -> dict[str, Any]:

@@ -1,10 +1,12 @@
 """Only plain data crosses between processes, and it comes back equal and of the same type: decode(encode(x)) == x for
-None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset and dict, however nested. Nothing that could
-carry behaviour (a class, a function, an `__eq__`) has an encoding; a subclass arrives as the plain type it extends."""
+None, bool, int, float, complex, str, bytes, bytearray, list, tuple, set, frozenset, dict, nested at will. What could
+carry behaviour (a class, a function, an `__eq__`) has no encoding; a subclass arrives as the plain type it extends."""
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 _WIDE_INT = 1 << 53
 

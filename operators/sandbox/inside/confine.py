@@ -6,20 +6,16 @@ from __future__ import annotations
 import ctypes
 import os
 import resource
-from typing import TypedDict
 
+from .privileges import give_up
+from .syscalls import check, libc
 from .wire import Wire
 
-_NO_NEW_PRIVILEGES, _SECCOMP, _FILTER_MODE = 38, 22, 2
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from .jobs import Confinement
 
-
-class Confinement(TypedDict):
-    """What to take away."""
-
-    uid: int | None
-    """User and group to become for good; None: the process is already an unprivileged one."""
-    rlimits: dict[str, tuple[int, int]]
-    seccomp: bytes
+_SECCOMP, _FILTER_MODE = 22, 2
 
 
 class _Program(ctypes.Structure):
@@ -28,10 +24,7 @@ class _Program(ctypes.Structure):
 
 def main(wire: Wire, job: Confinement) -> None:
     """Gives up root, sets the limits, installs the system call filter, reports ready."""
-    if job["uid"] is not None:
-        os.setgroups([])
-        os.setresgid(job["uid"], job["uid"], job["uid"])
-        os.setresuid(job["uid"], job["uid"], job["uid"])
+    give_up(job["uid"])
     os.umask(0o077)
     os.chdir("/tmp")
     for name, bounds in job["rlimits"].items():
@@ -41,8 +34,5 @@ def main(wire: Wire, job: Confinement) -> None:
 
 
 def _install(instructions: bytes) -> None:
-    libc = ctypes.CDLL(None, use_errno=True)
     program = _Program(len(instructions) // 8, instructions)
-    for call in ((_NO_NEW_PRIVILEGES, 1, 0, 0, 0), (_SECCOMP, _FILTER_MODE, ctypes.byref(program))):
-        if libc.prctl(*call):
-            raise OSError(ctypes.get_errno(), "the system call filter could not be installed")
+    check(libc.prctl(_SECCOMP, _FILTER_MODE, ctypes.byref(program)), "seccomp")

@@ -5,11 +5,15 @@ from __future__ import annotations
 
 import errno
 import sys
-from contextlib import suppress
 from types import CodeType, FunctionType, ModuleType
-from typing import Any
 
+from .codec import encode
 from .wire import Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import ast
+    from typing import Any
 
 _FILE = "<program>"
 _EXHAUSTED = frozenset({errno.EFBIG, errno.ENOSPC, errno.EAGAIN, errno.EMFILE})
@@ -23,7 +27,7 @@ def main(wire: Wire, job: None) -> None:
         wire.send(b"\0".join(_run(source.decode("utf-8", "surrogatepass"))))
 
 
-def load(source: str, module: ModuleType, file: str) -> None:
+def load(source: str | ast.Module, module: ModuleType, file: str) -> None:
     """Runs `source` as the text of `module`, with its lines known to tracebacks."""
     sys.modules[module.__name__] = module
     code: CodeType = compile(source, file, "exec", dont_inherit=True)
@@ -53,7 +57,7 @@ def _run(source: str) -> tuple[bytes, bytes, bytes]:
     module = ModuleType("__main__")
     try:
         load(source, module, _FILE)
-        solve = module.__dict__.get("solve")
+        solve: Any = module.__dict__.get("solve")
         value = _encoded(solve()) if _takes_nothing(solve) else b""
     except SystemExit as leave:
         return (b"error", _utf8(describe(leave)), b"") if leave.code else (b"ok", b"", b"")
@@ -62,8 +66,7 @@ def _run(source: str) -> tuple[bytes, bytes, bytes]:
         module.__dict__.clear()
         return b"memory", _utf8(describe(fault)), b""
     except BaseException as fault:  # noqa: BLE001 -- whatever it raised is the result
-        with suppress(Exception):  # the program may have closed stderr
-            _print_traceback(fault, source)
+        _print_traceback(fault, source)
         return status_of(fault).encode(), _utf8(describe(fault)), b""
     return b"ok", b"", value
 
@@ -77,9 +80,7 @@ def _takes_nothing(solve: Any) -> bool:
 def _encoded(value: Any) -> bytes:
     if value is None:
         return b""
-    import json  # half of the start-up time of a program that has no value to report
-
-    from .codec import encode
+    import json  # as long to import as the interpreter takes to start; most programs have no value
 
     return json.dumps(encode(value)).encode()
 
@@ -92,7 +93,10 @@ def _print_traceback(fault: BaseException, source: str) -> None:
     frames = fault.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != _FILE:
         frames = frames.tb_next
-    traceback.print_exception(type(fault), fault, frames)
+    try:
+        traceback.print_exception(type(fault), fault, frames)
+    except Exception:  # noqa: BLE001 -- stderr closed, memory full, a hostile __repr__: the report says what happened
+        return
 
 
 def _utf8(text: str) -> bytes:

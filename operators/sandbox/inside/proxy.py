@@ -7,20 +7,24 @@ from __future__ import annotations
 import builtins
 import json
 import threading
-from collections.abc import Callable
-from typing import Any
 
-from .codec import decode, encode
+from .assertions import InconclusiveError
+from .codec import NotPlainError, decode, encode
 from .wire import Wire
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from typing import Any
 
 REQUEST = b"q"
 """First byte of a frame the host passes on to the candidate."""
 
-_STEERING = (StopIteration, StopAsyncIteration, GeneratorExit)
+_STEERING = {"StopIteration", "StopAsyncIteration", "GeneratorExit"}
 _REVIVED = {
     name: kind
     for name, kind in vars(builtins).items()
-    if isinstance(kind, type) and issubclass(kind, BaseException) and not issubclass(kind, _STEERING)
+    if isinstance(kind, type) and issubclass(kind, BaseException) and name not in _STEERING
 }
 
 
@@ -58,20 +62,37 @@ class Candidate:
         """A function that calls the candidate's function of that name."""
 
         def proxy(*args: Any, **kwargs: Any) -> Any:
-            answer = self._ask({"call": name, "args": encode(args), "kwargs": encode(kwargs)})
+            answer = self._ask({"call": name, "args": _carried(args), "kwargs": _carried(kwargs)})
             try:
                 for given, key in ((args, "args"), (kwargs, "kwargs")):
                     if key in answer:
                         reflect(given, decode(answer[key]))
-                if "result" in answer:
-                    return decode(answer["result"])
-                fault = revive(answer["raised"])
             except (LookupError, TypeError, ValueError) as broken:
-                fault = CandidateError(f"not an answer: {broken}")
-            raise self._from_candidate(fault)
+                raise self._from_candidate(CandidateError(f"not an answer: {broken}")) from None
+            return self._result(answer)
 
         proxy.__name__ = proxy.__qualname__ = name
         return proxy
+
+    def items(self, number: int) -> Iterator[Any]:
+        """The items of an iterator that the candidate keeps, each fetched when it is asked for."""
+        while True:
+            answer = self._ask({"next": number})
+            if answer == {"end": True}:
+                return
+            yield self._result(answer)
+
+    def _result(self, answer: Any) -> Any:
+        """What the answer returns. Raises what the candidate raised."""
+        try:
+            if "iterator" in answer:
+                return self.items(int(answer["iterator"]))
+            if "result" in answer:
+                return decode(answer["result"])
+            fault = revive(answer["raised"])
+        except (LookupError, TypeError, ValueError) as broken:
+            fault = CandidateError(f"not an answer: {broken}")
+        raise self._from_candidate(fault)
 
     def _ask(self, request: dict[str, Any]) -> Any:
         with self._lock:
@@ -108,19 +129,24 @@ def reflect(given: Any, changed: Any) -> None:
 
 
 def revive(raised: dict[str, Any]) -> BaseException:
-    """The exception as the first of its classes that is a builtin and takes its arguments."""
-    args = () if raised["args"] is None else decode(raised["args"])
-    text = str(raised["text"])
-    if any(name in (kind.__name__ for kind in _STEERING) for name in raised["types"]):
+    """The exception with its own arguments where its class is a builtin, else the first builtin it extends."""
+    types, text = raised["types"], str(raised["text"])
+    if _STEERING & set(types):
         return RuntimeError(f"the candidate raised {text}")
-    own = raised["types"][0] in _REVIVED
-    for name in raised["types"]:
-        if name in _REVIVED:
-            try:
-                return _REVIVED[name](*args) if own and raised["args"] is not None else _REVIVED[name](text)
-            except TypeError:
-                own = False
+    own = types[0] in _REVIVED and raised["args"] is not None
+    for kind in (_REVIVED[name] for name in types if name in _REVIVED):
+        try:
+            return kind(*decode(raised["args"])) if own else kind(text)
+        except TypeError:
+            own = False
     return CandidateError(text)
+
+
+def _carried(value: Any) -> Any:
+    try:
+        return encode(value)
+    except NotPlainError as fault:
+        raise InconclusiveError(f"the tests pass an argument that is not plain data: {fault}") from None
 
 
 def _merged(mine: Any, theirs: Any) -> Any:

@@ -7,7 +7,7 @@ import os
 
 
 class Wire:
-    """Frames to and from the host. Outward each is opened by a nonce, so that stray bytes are known for what they are."""
+    """Frames to and from the host. Outward each is opened by a nonce, which tells it from stray bytes."""
 
     def __init__(self, incoming: int, outgoing: int, nonce: bytes) -> None:
         """`incoming` and `outgoing` are the pipes' descriptors."""

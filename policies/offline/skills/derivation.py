@@ -76,7 +76,9 @@ class Derivation:
         values: list[Fraction] = []
         for number, line in enumerate(self.lines):
             left, right = (values[one.line] if isinstance(one, Ref) else one for one in (line.left, line.right))
-            values.append(_slipped(slip, line.sign, left, right) if number == slipped else apply(line.sign, left, right))
+            values.append(
+                _slipped(slip, line.sign, left, right) if number == slipped else apply(line.sign, left, right)
+            )
         return values
 
     def _told(self, values: list[Fraction]) -> Solution:

@@ -40,6 +40,7 @@ def solve():
     return {answer!r}
 """
 Sides = tuple[Tree, Tree]
+NONE: Final = Fraction(0)
 Linear = dict[str, Fraction]
 """Coefficient of each unknown; that of 1 stands under the empty name."""
 
@@ -158,7 +159,7 @@ def linear(tree: Tree) -> Linear:
         case Operation("+" | "-" as sign, left, right):
             total, more = dict(linear(left)), linear(right)
             for name, amount in more.items():
-                total[name] = total.get(name, Fraction(0)) + (amount if sign == "+" else -amount)
+                total[name] = total.get(name, NONE) + (amount if sign == "+" else -amount)
             return total
         case Operation(sign, left, right):
             factors = linear(left), linear(right)
@@ -171,7 +172,7 @@ def linear(tree: Tree) -> Linear:
 
 
 def _quotient(name: str, row: Linear) -> Derivation:
-    constant, factor = row.get("", Fraction(0)), row.get(name, Fraction(0))
+    constant, factor = row.get("", NONE), row.get(name, NONE)
     return Derivation(
         (
             Line("constant on the other side", "-", Fraction(0), constant),
@@ -182,7 +183,7 @@ def _quotient(name: str, row: Linear) -> Derivation:
 
 def _cramer(name: str, other: str, rows: list[Linear]) -> Derivation:
     """name = (c1·b2 - c2·b1) / (a1·b2 - a2·b1) for rows a·name + b·other = c."""
-    (a1, b1, c1), (a2, b2, c2) = ((r.get(name, Fraction(0)), r.get(other, Fraction(0)), -r.get("", Fraction(0))) for r in rows)  # fmt: skip
+    (a1, b1, c1), (a2, b2, c2) = ([row.get(name, NONE), row.get(other, NONE), -row.get("", NONE)] for row in rows)
     return Derivation(
         (
             Line("", "*", c1, b2),

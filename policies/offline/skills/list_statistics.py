@@ -184,4 +184,6 @@ def parse(question: str) -> ListStatistics | None:
     if match is None or match[1].lower() not in RECIPES:
         return None
     values = tuple(Fraction(one) for one in match[2].split(","))
-    return ListStatistics(match[1].lower(), values) if len(values) > 2 else None
+    counts = sorted((values.count(one) for one in set(values)), reverse=True)
+    ambiguous = match[1].lower() == "mode" and counts[:2] == [counts[0]] * 2
+    return None if ambiguous or len(values) < 3 else ListStatistics(match[1].lower(), values)

@@ -34,8 +34,8 @@ def _story(wording: str, steps: Given) -> Story:
 
 STORIES: Final = (
     _story(
-        "A shopper buys N pens at N dollars each and N books at N dollars each. How many dollars does the shopper pay in "
-        "total?",
+        "A shopper buys N pens at N dollars each and N books at N dollars each. How many dollars does the shopper pay "
+        "in total?",
         lambda n: (
             ("pens", "*", n[0], n[1]),
             ("books", "*", n[2], n[3]),
@@ -65,8 +65,8 @@ STORIES: Final = (
         ),
     ),
     _story(
-        "A train travels N hours at N km per hour and then N hours at N km per hour. What is its average speed over the "
-        "whole trip, in km per hour?",
+        "A train travels N hours at N km per hour and then N hours at N km per hour. What is its average speed over "
+        "the whole trip, in km per hour?",
         lambda n: (
             ("first distance", "*", n[0], n[1]),
             ("second distance", "*", n[2], n[3]),
@@ -76,8 +76,8 @@ STORIES: Final = (
         ),
     ),
     _story(
-        "A coat costs N dollars. Its price is cut by N percent and the reduced price is then raised by N percent. What is "
-        "the final price in dollars?",
+        "A coat costs N dollars. Its price is cut by N percent and the reduced price is then raised by N percent. What "
+        "is the final price in dollars?",
         lambda n: (
             ("what is left, in percent", "-", Fraction(100), n[1]),
             ("what it becomes, in percent", "+", Fraction(100), n[2]),

@@ -1,0 +1,46 @@
+"""Programs hold real assertions about the candidate they check; where writing one goes wrong it crashes, so that a slip
+never makes a test pass."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from .answering import NO_SOLUTION
+from .job import Job, fenced
+from .skills import Solution
+from .skills.functions import Function
+
+_HEAD: Final = "def solve():"
+_BROKEN: Final = "def solve()"
+"""A colon forgotten: the program does not start."""
+
+
+def generate(job: Job) -> str:
+    """GENERATE_CODE: the function asked for with its examples as a test, or a program that checks the candidate."""
+    return _function(job, job.attempt()) if job.writes_code else _check(job)
+
+
+def refine(job: Job) -> str:
+    """REFINE_CODE: written anew in view of what failed."""
+    if job.writes_code:
+        return _function(job, job.problem.attempt(job.dice, job.rates["refine.code"]))
+    return _check(job)
+
+
+def _function(job: Job, solution: Solution | None) -> str:
+    if solution is None or not isinstance(job.problem, Function):
+        return NO_SOLUTION
+    edges = "edge" in job.call.instruction.lower()
+    return f"{solution.work}\n{fenced(job.problem.tested(solution.answer, edges=edges))}"
+
+
+def _check(job: Job) -> str:
+    """A program that asserts the candidate, or an attempt of its own where the context has none."""
+    own = None if job.candidate is not None else job.attempt()
+    claimed = job.candidate if job.candidate is not None else own.answer if own else None
+    if claimed is None:
+        return NO_SOLUTION
+    program = job.problem.check_program(claimed)
+    if job.dice.happens("crash", job.rates["check.crash"]):
+        program = program.replace(_HEAD, _BROKEN)
+    return f"`solve()` checks the result {claimed} with assertions.\n{fenced(program)}"

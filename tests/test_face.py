@@ -1,0 +1,65 @@
+"""The face of the package: its public names, their signatures, and what importing it costs."""
+
+from __future__ import annotations
+
+import inspect
+import subprocess
+import sys
+
+import flowwright
+import pytest
+
+BUILD_GRAPH = (
+    "(system: 'str | System', *, policies: 'Policies', preset: 'str' = 'default', "
+    "operators: 'Registry | None' = None, checkpointer: 'BaseCheckpointSaver[Any] | None' = None, "
+    "journal: 'Journal | None' = None) -> 'Graph'"
+)
+
+
+def test_the_public_names_are_these() -> None:
+    assert flowwright.__all__ == [
+        "Context", "FlowwrightError", "Policies", "UsageError", "as_tool", "build_graph", "open_checkpointer"
+    ]  # fmt: skip
+    assert all(getattr(flowwright, name) for name in flowwright.__all__)
+    assert set(dir(flowwright)) == set(flowwright.__all__)
+    with pytest.raises(AttributeError):
+        flowwright.nothing_of_that_name  # noqa: B018
+
+
+def test_build_graph_keeps_its_signature() -> None:
+    assert str(inspect.signature(flowwright.build_graph)) == BUILD_GRAPH
+    assert list(inspect.signature(flowwright.Policies).parameters) == [
+        "designer", "executor", "verifier", "generator", "summarizer", "prices", "timeout"
+    ]  # fmt: skip
+
+
+HEAVY = (
+    "torch",
+    "transformers",
+    "trl",
+    "openai",
+    "langgraph",
+    "langchain_core",
+    "pydantic",
+    "rich",
+    "aiohttp",
+    "numpy",
+)
+
+
+@pytest.mark.parametrize("command", ["import flowwright", "import flowwright.cli", "import flowwright.errors"])
+def test_importing_the_face_loads_nothing_heavy(command: str) -> None:
+    code = f"{command}\nimport sys\nprint([name for name in {HEAVY!r} if name in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_running_a_graph_needs_neither_torch_nor_a_provider() -> None:
+    code = (
+        "import flowwright as fw, sys\n"
+        "graph = fw.build_graph('dyflow', policies=fw.Policies(designer='offline', executor='offline'))\n"
+        "graph.invoke({'task': {'question': 'What is 1+1?'}})\n"
+        "print([name for name in ('torch', 'transformers', 'openai', 'langchain_openai') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
