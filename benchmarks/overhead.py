@@ -157,10 +157,12 @@ async def overhead(folder: Path, rounds: int = 5, turns: int = 50) -> dict[str, 
         given = {"task": {"question": "q", "budget": budget(turns)}}
         await drive(graph, given, "sample")
         state = (await graph.aget_state({"configurable": {"thread_id": "sample"}})).values
-        planned = {name: state["operations"][0][name] for name in ("id", "operator", "instruction", "inputs", "output")}
+        planned = {
+            name: state["operations"][0][name] for name in ("id", "at", "operator", "instruction", "inputs", "output")
+        }
         sample = {
             "run": state["run"], "turn": state["turns"][0], "operation": state["operations"][0],
-            "entry": state["memory"][1], "stage": {"id": "stage_1", "operations": [planned], "since": 0},
+            "entry": state["memory"][1], "stage": {"id": "stage_1", "operations": [planned], "running": ["op_1_1"]},
         }  # fmt: skip
         bare = bare_loop(saver, turns, sample)
         steps = 4 * turns + 1

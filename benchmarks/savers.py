@@ -46,7 +46,7 @@ def extend(held: list[str], writes: list[list[str]]) -> list[str]:
     return [*held, *(item for write in writes for item in write)]
 
 
-Growing = Annotated[list[str], DeltaChannel(extend, snapshot_frequency=200)]
+Growing = Annotated[list[str], DeltaChannel(extend, snapshot_frequency=100)]
 
 
 class State(TypedDict):

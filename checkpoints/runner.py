@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from langchain_core.runnables import RunnableConfig
+from langgraph.types import StateSnapshot
 
 from ..errors import UsageError
 from ..graphs.budget import Usage
@@ -62,6 +63,12 @@ def result_of(state: State, thread_id: str) -> RunResult:
     )
 
 
+def has_work(snapshot: StateSnapshot) -> bool:
+    """Whether the thread's run can go on. `snapshot.next` would not do: it leaves out tasks that are done but whose
+    super-step was not closed when the process died."""
+    return bool(snapshot.tasks)
+
+
 async def start_run(
     graph: Graph, task: Task, thread_id: str, context: Context, listener: Listener | None = None
 ) -> RunResult:
@@ -76,9 +83,9 @@ async def resume_run(graph: Graph, thread_id: str, listener: Listener | None = N
     that found no model. Raises UsageError when there is no such thread, or its run has ended otherwise."""
     config = thread_config(thread_id)
     state = await graph.aget_state(config)
-    if not state.values and not state.next:
+    if not state.values and not has_work(state):
         raise UsageError(f"there is no thread {thread_id!r}", fix="`flowwright runs` lists the threads")
-    if not state.next:
+    if not has_work(state):
         stop, status = state.values.get("stop"), state.values.get("status")
         if stop is None or stop["by"] != "provider":
             raise UsageError(f"the run on thread {thread_id!r} has ended ({status})", fix="`flowwright show` shows it")

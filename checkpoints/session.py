@@ -17,7 +17,7 @@ from ..graphs.operation import derived_seed
 from ..graphs.state import State, Task
 from ..policies.policies import Policies
 from .open import open_checkpointer
-from .runner import Listener, RunResult, result_of, resume_run, start_run, thread_config
+from .runner import Listener, RunResult, has_work, result_of, resume_run, start_run, thread_config
 
 
 @dataclass
@@ -64,9 +64,9 @@ class Session(AbstractContextManager["Session"]):
         """The result of `task` on `thread_id`: as it is if the run has ended, resumed if it was interrupted, started
         if there is none."""
         state = await self.graph.aget_state(thread_config(thread_id))
-        if not state.values.get("run") and not state.next:
+        if not state.values.get("run") and not has_work(state):
             return await start_run(self.graph, task, thread_id, context, listener)
-        if state.next:
+        if has_work(state):
             return await resume_run(self.graph, thread_id, listener)
         return result_of(State(**state.values), thread_id)
 

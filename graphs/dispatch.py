@@ -35,6 +35,11 @@ class Layer:
     ready: list[Send] = field(default_factory=list)
     skipped: list[Operation] = field(default_factory=list)
 
+    @property
+    def running(self) -> list[str]:
+        """Ids of the operations that can start."""
+        return [send.arg["operation"]["id"] for send in self.ready]
+
 
 @dataclass
 class Purse:

@@ -9,6 +9,7 @@ from typing import Any, Final
 from typing_extensions import TypedDict
 
 from ..operators.outcome import Outcome, OutcomeKind
+from .operation import Planned
 
 PROBLEM: Final = "problem@1"
 ALIASES: Final = {"original_problem": "problem"}
@@ -19,6 +20,8 @@ class Entry(TypedDict):
     """One thing the run knows, with its provenance."""
 
     key: str
+    at: list[int]
+    """[turn, index]: place in the run; operations count from 1, what no operation made stands around them."""
     kind: OutcomeKind | str
     """An outcome's kind, or `task`, `conversation`, `summary` for what no operation made."""
     by: str
@@ -37,19 +40,20 @@ class Entry(TypedDict):
     data: dict[str, Any]
 
 
-def entry(key: str, kind: str, by: str, content: str) -> Entry:
+def entry(key: str, kind: str, by: str, content: str, at: list[int]) -> Entry:
     """An entry that no operation made."""
     return Entry(
-        key=key, kind=kind, by=by, operation=None, inputs=[], content=content, answer=None, verdict=None, passed=None,
-        data={},
+        key=key, at=at, kind=kind, by=by, operation=None, inputs=[], content=content, answer=None, verdict=None,
+        passed=None, data={},
     )  # fmt: skip
 
 
-def entry_of(outcome: Outcome, *, key: str, by: str, operation: str, inputs: list[str]) -> Entry:
+def entry_of(outcome: Outcome, planned: Planned) -> Entry:
     """The memory entry of an operation's outcome."""
     return Entry(
-        key=key, kind=outcome.kind, by=by, operation=operation, inputs=inputs, content=outcome.content,
-        answer=outcome.answer, verdict=outcome.verdict, passed=outcome.passed, data=outcome.data,
+        key=planned["output"], at=planned["at"], kind=outcome.kind, by=planned["operator"], operation=planned["id"],
+        inputs=planned["inputs"], content=outcome.content, answer=outcome.answer, verdict=outcome.verdict,
+        passed=outcome.passed, data=outcome.data,
     )  # fmt: skip
 
 

@@ -19,6 +19,8 @@ class Planned(TypedDict):
 
     id: str
     """`op_TURN_INDEX`; unique in the run, never reused."""
+    at: list[int]
+    """[turn, index]: place in the run, the same for the operation and for what it makes."""
     operator: str
     instruction: str
     """φ: what to do here with these inputs."""

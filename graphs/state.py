@@ -22,9 +22,15 @@ Status = Literal["running", "finished", "best_effort", "failed"]
 SNAPSHOT_EVERY: Final = 1000
 
 
-def extend(current: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
-    """Reducer of the append-only channels. Batching-invariant: `extend(extend(s, a), b) == extend(s, a + b)`."""
-    return [*current, *(item for write in writes for item in write)]
+def in_order(current: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
+    """Reducer of the append-only channels: all records, ordered by `at`. Batching-invariant, and blind to the order of
+    the writes: a process that replays the stored writes of parallel tasks sees the list that the first one saw."""
+    return sorted([*current, *(record for write in writes for record in write)], key=_at)
+
+
+def _at(record: dict[str, Any]) -> list[int]:
+    at: list[int] = record["at"]
+    return at
 
 
 class Task(TypedDict, total=False):
@@ -67,8 +73,8 @@ class Stage(TypedDict):
 
     id: str
     operations: list[Planned]
-    since: int
-    """Length of the `operations` channel when the running layer began: what came after it is the layer."""
+    running: list[str]
+    """Ids of the layer that was started last."""
 
 
 class Stop(TypedDict):
@@ -101,9 +107,9 @@ class State(TypedDict, total=False):
     budget: Budget
     run: Run
     usage: Annotated[Usage, BinaryOperatorAggregate(dict, spend)]
-    turns: Annotated[list[Turn], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
-    operations: Annotated[list[Operation], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
-    memory: Annotated[list[Entry], DeltaChannel(extend, snapshot_frequency=SNAPSHOT_EVERY)]
+    turns: Annotated[list[Turn], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
+    operations: Annotated[list[Operation], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
+    memory: Annotated[list[Entry], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
     remaining_steps: RemainingSteps
     """Super-steps that the caller's `recursion_limit` still allows; not stored."""
     stage: Stage | None

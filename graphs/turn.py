@@ -15,6 +15,8 @@ Outcome = Literal["plan", "finish", "give_up", "refused", "unanswered"]
 class Turn(TypedDict):
     """One reply of the designer and what the runtime made of it."""
 
+    at: list[int]
+    """[turn, attempt]: place in the run."""
     turn: int
     attempt: int
     """0 for the first reply, 1.. for repairs of the same decision."""

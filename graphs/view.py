@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from .budget import RESOURCES, spent
+from .budget import Resource, spent
 from .evidence import CANDIDATES
 from .faults import Fault
 from .memory import PROBLEM, Entry
@@ -37,12 +37,16 @@ def problem_text(scene: Scene) -> str:
 
 
 def budget_line(state: State) -> str:
-    """What is spent and what the limits are, as one JSON object. `turn` is the decision being made."""
+    """What is spent and what the limits are, as one JSON object. `turn` is the decision being made. Time is told in
+    tenths of its limit only: a prompt that showed the clock would be another one in every run of the same seed."""
     budget, usage, run = state["budget"], state["usage"], state["run"]
     line: dict[str, Any] = {"turn": run["turn"], "turns": budget.get("turns")}
-    for name in RESOURCES[1:]:
+    shown: tuple[Resource, ...] = ("operations", "calls", "tokens", "money")
+    for name in shown:
         limit = budget.get(name)
         line |= {name: _short(spent(usage, name))} | ({} if limit is None else {f"{name}_limit": limit})
+    if limit := budget.get("seconds"):
+        line["time_used"] = f"{min(10, int(usage['seconds'] / limit * 10))}/10"
     return json.dumps(line)
 
 

@@ -18,25 +18,29 @@ def wire(design: StageDesign, scene: Scene) -> Plan:
     every unmet constraint at once."""
     outputs, faults = assign_keys(design, scene.memory)
     turn = scene.state["run"]["turn"]
-    planned: list[Planned] = []
+    inputs: list[list[str]] = []
     for index, operator in enumerate(design.operators, start=1):
         faults += operator_faults(operator, scene.registry, index)
-        inputs, unresolved = resolve_inputs(operator, outputs, scene.memory, index)
+        resolved, unresolved = resolve_inputs(operator, outputs, scene.memory, index)
+        inputs.append(resolved)
         faults += unresolved
-        params = operator.params
-        planned.append(
-            Planned(
-                id=f"op_{turn}_{index}",
-                operator=params.instruction_type,
-                instruction=params.input_usage,
-                inputs=inputs,
-                output=outputs.get(params.output_key, ""),
-            )
-        )
-    ordered = in_order(planned, faults)
+    order = in_order([outputs[one.params.output_key] for one in design.operators], inputs, faults)
     if faults:
         raise Refused(faults)
-    return Plan(ordered, design.stage_description)
+    planned = [
+        planned_operation(design.operators[position], inputs[position], outputs, [turn, index])
+        for index, position in enumerate(order, start=1)
+    ]
+    return Plan(planned, design.stage_description)
+
+
+def planned_operation(operator: OperatorDesign, inputs: list[str], outputs: dict[str, str], at: list[int]) -> Planned:
+    """The operation, numbered by its place in the order in which the stage runs."""
+    params = operator.params
+    return Planned(
+        id=f"op_{at[0]}_{at[1]}", at=at, operator=params.instruction_type, instruction=params.input_usage,
+        inputs=inputs, output=outputs[params.output_key],
+    )  # fmt: skip
 
 
 def assign_keys(design: StageDesign, memory: Memory) -> tuple[dict[str, str], list[Fault]]:
@@ -94,15 +98,14 @@ def resolve_inputs(
     return resolved, faults
 
 
-def in_order(planned: list[Planned], faults: list[Fault]) -> list[Planned]:
-    """`planned` with producers first; a cycle is added to `faults`."""
-    producers = {one["output"]: one["id"] for one in planned}
-    edges = {one["id"]: [producers[key] for key in one["inputs"] if key in producers] for one in planned}
-    by_id = {one["id"]: one for one in planned}
+def in_order(outputs: list[str], inputs: list[list[str]], faults: list[Fault]) -> list[int]:
+    """Positions of the operators with producers first; a cycle is added to `faults`."""
+    producers = {output: position for position, output in enumerate(outputs)}
+    edges = {position: [producers[key] for key in keys if key in producers] for position, keys in enumerate(inputs)}
     try:
-        return [by_id[id] for id in TopologicalSorter(edges).static_order()]
+        return list(TopologicalSorter(edges).static_order())
     except CycleError as error:
-        names = " -> ".join(by_id[id]["output"] for id in reversed(error.args[1]))
+        names = " -> ".join(outputs[position] for position in reversed(error.args[1]))
         message = f"the operators need each other's results: {names}"
         faults.append(fault("policy", "cycle", message, expected="inputs that exist or are produced before"))
-        return planned
+        return []

@@ -15,10 +15,9 @@ LABEL: Final = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 SENTENCE: Final = re.compile(
-    r"\b(?:final\s+|correct\s+)?answer\s+is\b\s*:?\s*(?!\s|not\b)(?P<said>[^\n]+?)\s*(?:\.\s|\.?$)",
-    re.IGNORECASE | re.MULTILINE,
+    r"\banswer[ \t]++is\b[ \t]*+:?[ \t]*+(?!not\b)(?P<said>\S[^\n]*?)(?:\.\s|\.?$)", re.IGNORECASE | re.MULTILINE
 )
-LAST_LINE: Final = re.compile(r"^[ \t]*####[ \t]*(?P<said>\S[^\n]*?)\s*\Z", re.MULTILINE)
+LAST_LINE: Final = re.compile(r"^[ \t]*####[ \t]*(?P<said>\S.*)\s*\Z", re.MULTILINE)
 BRACKETS: Final = re.compile(r"\[\[(?P<said>[^\[\]\n]{1,200})\]\]")
 ELSEWHERE: Final = re.compile(r"\b(?:above|below|code)\b", re.IGNORECASE)
 OPENERS: Final = frozenset({"", "$$", r"\["})

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
-FENCE: Final = re.compile(r"\s*(?:(?:[-*+>]|\d+[.)])\s+)?(?P<mark>`{3,}|~{3,})\s*(?P<label>[^\s`{]*)[^`]*$")
+FENCE: Final = re.compile(r"\s*(?:(?:[-*+>]|\d+[.)])\s+)?(?P<mark>`{3,}|~{3,})\s*(?P<label>[^\s`{]*+)[^`]*+$")
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Final
 
 from .fences import fenced_blocks
@@ -25,7 +26,7 @@ LATEX: Final = (
     (re.compile(r"\\(?:text|mathrm|mathbf|mbox|textbf|operatorname)\s*\{([^{}]*)\}"), r"\1"),
     (re.compile(r"(?<=\d)(?:\\[,!]|\{,\})(?=\d{3})"), ""),
     (re.compile(r"\\[,;:! ]|~|\\quad"), " "),
-    (re.compile(r"\s*(?:\^\s*\{?\s*\\circ\s*\}?|\\degree)"), "°"),
+    (re.compile(r" ?(?:\^ ?\{? ?\\circ ?\}?|\\degree)"), "°"),
     (re.compile(r"\\([%$€£#&_])"), r"\1"),
 )
 OPTION: Final = re.compile(
@@ -34,6 +35,8 @@ OPTION: Final = re.compile(
 )
 LISTED: Final = re.compile(r"(?P<letter>[A-J])[.:]\s+\S.*", re.DOTALL)
 FORMULA: Final = re.compile(r"[\d=+*/^\\<>{}|_]|^-")
+NESTED: Final = 8
+"""Levels of brackets that are looked into."""
 BRACKETS: Final = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -72,7 +75,7 @@ def clean(answer: str) -> str:
         text = inner
 
 
-def _form(answer: str) -> str:
+def _form(answer: str, nesting: int = 0) -> str:
     code = _code_form(answer)
     if code:
         return code
@@ -83,7 +86,7 @@ def _form(answer: str) -> str:
     option = OPTION.fullmatch(text)
     if option:
         return (option["letter"] or option["told"]).lower()
-    return _list_form(text) or (_compact(text) if FORMULA.search(text) else _words(text)) or answer.strip()
+    return _list_form(text, nesting) or (_compact(text) if FORMULA.search(text) else _words(text)) or answer.strip()
 
 
 def _code_form(answer: str) -> str | None:
@@ -92,23 +95,22 @@ def _code_form(answer: str) -> str | None:
     return f"code:{found}" if found else None
 
 
-def _list_form(text: str) -> str | None:
+def _list_form(text: str, nesting: int) -> str | None:
     """`(1, 2.0)` as `(1,2)`: the parts of a bracketed list, each in normal form, in the same brackets and order."""
     closing = BRACKETS.get(text[:1])
-    if closing is None or not text.endswith(closing) or len(text) < 3:
+    if closing is None or not text.endswith(closing) or nesting > NESTED:
         return None
-    parts, depth = [""], 0
-    for char in text[1:-1]:
+    cuts, depth = [0], 0
+    for at, char in enumerate(text[1:-1], start=1):
         depth += (char in BRACKETS) - (char in BRACKETS.values())
         if depth < 0:
             return None
         if char == "," and not depth:
-            parts.append("")
-        else:
-            parts[-1] += char
-    if len(parts) < 2 or depth:
+            cuts.append(at)
+    if len(cuts) < 2 or depth:
         return None
-    return f"{text[0]}{','.join(_form(part) for part in parts)}{closing}"
+    parts = [_form(text[start + 1 : end], nesting + 1) for start, end in pairwise([*cuts, len(text) - 1])]
+    return f"{text[0]}{','.join(parts)}{closing}"
 
 
 def _compact(text: str) -> str:

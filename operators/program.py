@@ -14,8 +14,7 @@ from .source import find_source, parse_python
 
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 BOUND: Final = (*FUNCTIONS, ast.ClassDef)
-SUPPORT: Final = (*BOUND, ast.Import, ast.ImportFrom, ast.Assign, ast.AnnAssign)
-ASSERTION: Final = re.compile(r"^\s*(?:>>>\s*)?(assert\b.+)$", re.MULTILINE)
+ASSERTION: Final = re.compile(r"^[ \t]*(?:>>>[ \t]*)?(assert\b.+)$", re.MULTILINE)
 CHECK: Final = "check"
 CALL_SOLVE: Final = "print('solve() returned', repr(solve()))"
 
@@ -59,23 +58,19 @@ def checks_of(code: str, others: Sequence[str]) -> list[Check]:
 
 
 def _given(text: str, candidate: list[ast.stmt]) -> Check | None:
-    """The tests in another input, with the imports, values and helpers they need. What the program defines itself,
-    the other input only repeats (a stub, an older version): that is left out."""
+    """The tests in another input, with all that stands around them. What the program defines itself, the other input
+    only repeats (a stub, an older version): that is left out."""
     tree = parse_python(find_source(text).code or "\n".join(_assertions(outside_fences(text))))
     tests = _tests(tree) if tree else []
     if tree is None or not tests:
         return None
     mine = {node.name for node in candidate if isinstance(node, BOUND)}
-    kept = [node for node in tree.body if node in tests or _supports(node, mine)]
+    kept = [node for node in tree.body if not (isinstance(node, BOUND) and node.name in mine) and not _is_future(node)]
     entry = None
     if any(_is_check(node) for node in tests) and not any(_called(node) == CHECK for node in tests):
         entry = _entry_point(candidate, {node.name for node in tree.body if isinstance(node, FUNCTIONS)})
-    calls = [CALL_SOLVE] if any(_is_solve(node) for node in tests) else []
+    calls = [CALL_SOLVE] if any(_is_solve(node) and node in tests for node in kept) else []
     return Check("given", _text(candidate), "\n".join([_text(kept), *calls]), entry)
-
-
-def _supports(node: ast.stmt, mine: set[str]) -> bool:
-    return isinstance(node, SUPPORT) and not (isinstance(node, BOUND) and node.name in mine)
 
 
 def _assertions(prose: str) -> Iterator[str]:
@@ -104,6 +99,10 @@ def _is_check(node: ast.stmt) -> bool:
 
 def _is_solve(node: ast.stmt) -> bool:
     return isinstance(node, ast.FunctionDef) and node.name == "solve" and not _parameters(node)
+
+
+def _is_future(node: ast.stmt) -> bool:
+    return isinstance(node, ast.ImportFrom) and node.module == "__future__"
 
 
 def _parameters(node: ast.FunctionDef) -> bool:

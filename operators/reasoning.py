@@ -13,7 +13,7 @@ from .reply import one_reply
 from .template import OperatorTemplate
 
 PACKAGE: Final = "flowwright.operators"
-PLAN_HEADING: Final = re.compile(r"^[#* \t]*(?:solution[ \t]+)?plan[* \t]*:?[* \t]*$", re.IGNORECASE | re.MULTILINE)
+PLAN_HEADING: Final = re.compile(r"^[#* \t]*(?:solution[ \t]+)?plan[* \t]*+:?[* \t]*+$", re.IGNORECASE | re.MULTILINE)
 VERDICT_LINE: Final = re.compile(
     r"^(?:[^\w\n]|_)*(?:(?:overall|final)[ \t]+)?verdict[ \t*_]*(?:[:=–—-]|$)[\s*_]*(?P<said>.*)$",
     re.IGNORECASE | re.MULTILINE,

@@ -51,10 +51,6 @@ class OutcomeParser(BaseTransformOutputParser[Outcome]):
     def OutputType(self) -> type[Outcome]:
         return Outcome
 
-    @property
-    def _type(self) -> str:
-        return "flowwright_outcome"
-
     @override
     def parse(self, text: str) -> Outcome:
         return self._read(text, cut=False)

@@ -117,7 +117,9 @@ def judged(code: str, verdicts: list[tuple[Check, Verdict]]) -> Outcome:
     status = worst.status if worst else "not_asserted" if silent else "passed"
     asserted = sum(verdict.asserted for _, verdict in verdicts)
     lines = [f"Test result: {status}. Assertions evaluated: {asserted}."]
-    for _, verdict in verdicts:
+    for check, verdict in verdicts:
+        if check.origin == "given" and not check.isolated:
+            lines.append("Note: the program gives more than plain data, so it ran in one process with its tests.")
         lines += [f"- {excerpt(failure, SHOWN)}" for failure in verdict.failures]
         lines += _printed(verdict)
     reports = [

@@ -65,6 +65,12 @@ def checked_url(url: str) -> str:
     return url.rstrip("/")
 
 
+def public_url(url: str) -> str:
+    """`url` as far as it can be shown: without credentials, query and trailing slash."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}{parts.path}".rstrip("/")
+
+
 def _split(rest: str) -> tuple[str, str | None]:
     """Model and URL; the `@` of a model's own name is no separator."""
     for mark in ("@http://", "@https://"):

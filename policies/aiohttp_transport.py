@@ -13,8 +13,6 @@ import aiohttp
 import httpx2
 from yarl import URL
 
-from .transport import ClosingStream
-
 _ERRORS: tuple[tuple[type[Exception], type[httpx2.TransportError]], ...] = (
     (aiohttp.ConnectionTimeoutError, httpx2.ConnectTimeout),
     (TimeoutError, httpx2.ReadTimeout),
@@ -52,7 +50,7 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         return httpx2.Response(
             response.status,
             headers=list(response.headers.items()),
-            stream=ClosingStream(_body(response, request), response.release),
+            stream=_Body(response, request),
             request=request,
         )
 
@@ -61,10 +59,21 @@ class AiohttpTransport(httpx2.AsyncBaseTransport):
         await self._session.close()
 
 
-async def _body(response: aiohttp.ClientResponse, request: httpx2.Request) -> AsyncIterator[bytes]:
-    with _typed(request):
-        async for chunk in response.content.iter_any():
-            yield chunk
+class _Body(httpx2.AsyncByteStream):
+    """A response body, read as it is asked for."""
+
+    def __init__(self, response: aiohttp.ClientResponse, request: httpx2.Request) -> None:
+        self._response = response
+        self._request = request
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _typed(self._request):
+            async for chunk in self._response.content.iter_any():
+                yield chunk
+
+    async def aclose(self) -> None:
+        """Gives the connection back if the body was read to its end, else closes it."""
+        self._response.release()
 
 
 def _timeout(request: httpx2.Request) -> aiohttp.ClientTimeout:

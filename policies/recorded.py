@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import aclosing
 from typing import Any
 
-import httpx2
 import openai
 from langchain_core.caches import BaseCache
 from langchain_core.language_models import LanguageModelInput
@@ -25,16 +24,10 @@ from .faults import ProviderError
 from .reply import RECORD
 from .sent import sent_of
 from .tokens import Tokens
-from .transport import async_client
+from .transport import async_client, time_limits
 
-CONNECT_SECONDS = 10.0
 ANSWERED_BY = "answered_by"
 """Where a subclass puts the model's name into a chunk's `generation_info`, to have it checked."""
-
-
-def silence(seconds: float) -> httpx2.Timeout:
-    """The client's time-out: `seconds` without a byte (waiting for a whole answer when not streaming)."""
-    return httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
 
 
 class RecordedOpenAI(ChatOpenAI):
@@ -44,7 +37,7 @@ class RecordedOpenAI(ChatOpenAI):
     use_responses_api: bool | None = False
     stream_usage: bool | None = True
     cache: BaseCache | bool | None = Field(default=False, exclude=True)
-    request_timeout: Any = Field(default_factory=lambda: silence(300.0), alias="timeout")
+    request_timeout: Any = Field(default_factory=lambda: time_limits(300.0), alias="timeout")
     http_async_client: Any = Field(default_factory=async_client, exclude=True)
     legacy_max_tokens: bool = False
     """Send the limit as `max_tokens`: servers that are only compatible ignore `max_completion_tokens` in silence."""

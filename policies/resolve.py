@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.language_models import BaseChatModel
 
 from ..errors import UsageError
-from .address import OWN_SCHEMES, Address, checked_url
+from .address import OWN_SCHEMES, Address, checked_url, public_url
 from .policy import Policy
 from .price import FREE, Price, price_of
 
@@ -53,7 +53,7 @@ def resolve(
             f"In-process models are not in this version ({address})",
             fix=f'Serve it with "vllm serve {address.model}" and use "vllm:{address.model}"',
         )
-    return _by_langchain(address, prices)
+    return _by_langchain(address, prices, timeout)
 
 
 def _vllm(address: Address, prices: Mapping[str, Price] | None, timeout: float) -> Policy:
@@ -61,20 +61,22 @@ def _vllm(address: Address, prices: Mapping[str, Price] | None, timeout: float) 
     url = checked_url(address.url or os.environ.get(module.URL_VARIABLE) or module.DEFAULT_URL)
     if url.count("/") == 2:
         url += "/v1"  # a bare host: vLLM serves its chat completions there
-    chat = module.ChatVLLM(model=address.model, base_url=url, timeout=_silence(timeout))
+    chat = module.ChatVLLM(model=address.model, base_url=url, timeout=_time_limits(timeout))
     price = (prices or {}).get(address.model, FREE)
     return Policy(str(Address("vllm", address.model, url)), chat, constrain="vllm", price=price)
 
 
 def _openai(address: Address, prices: Mapping[str, Price] | None, timeout: float) -> Policy:
-    recorded = _needing_openai(".recorded").RecordedOpenAI
+    module = _needing_openai(".recorded")
     key = os.environ.get("OPENAI_API_KEY")
     if not key and address.url is None:
         raise UsageError(
             f"{str(address)!r} needs a key",
             fix=f'Set OPENAI_API_KEY, or name a server that wants none: "{address}@http://HOST:PORT/v1"',
         )
-    chat = recorded(model=address.model, base_url=address.url, api_key=key or "EMPTY", timeout=_silence(timeout))
+    chat = module.RecordedOpenAI(
+        model=address.model, base_url=address.url, api_key=key or "EMPTY", timeout=_time_limits(timeout)
+    )
     base = chat.root_async_client.base_url
     if base.host == OPENAI_HOST:
         return Policy(str(address), chat, constrain="openai", price=price_of(address.model, prices))
@@ -93,7 +95,7 @@ def _offline(address: Address, role: str) -> Policy:
     return Policy(f"offline:{seed}", kind(seed=seed), offline=True, price=FREE)
 
 
-def _by_langchain(address: Address, prices: Mapping[str, Price] | None) -> Policy:
+def _by_langchain(address: Address, prices: Mapping[str, Price] | None, timeout: float) -> Policy:
     try:
         models = import_module("langchain.chat_models")
     except ImportError:
@@ -107,17 +109,20 @@ def _by_langchain(address: Address, prices: Mapping[str, Price] | None) -> Polic
         names = [*OWN_SCHEMES, *known]
         nearest = _nearest(provider, names)
         raise UsageError(f"Unknown provider {address.scheme!r}{nearest}", fix=f"Known: {', '.join(sorted(names))}")
-    chat = _built(models, address, provider)
+    chat = _built(models, address, provider, timeout)
     return Policy(str(address), chat, price=price_of(address.model, prices))
 
 
-def _built(models: ModuleType, address: Address, provider: str) -> BaseChatModel:
-    """LangChain's model for the provider; one that retries by itself is built again so that it does not."""
+def _built(models: ModuleType, address: Address, provider: str, timeout: float) -> BaseChatModel:
+    """LangChain's model for the provider: without retries of its own and with a time-out, where its class has them."""
     options: dict[str, Any] = {"model_provider": provider} | ({"base_url": address.url} if address.url else {})
     try:
         chat: BaseChatModel = models.init_chat_model(address.model, **options)
-        if "max_retries" in type(chat).model_fields:
-            chat = models.init_chat_model(address.model, max_retries=0, **options)
+        fields = type(chat).model_fields
+        names = set(fields) | {field.alias for field in fields.values()}
+        more = {name: value for name, value in {"max_retries": 0, "timeout": timeout}.items() if name in names}
+        if more:
+            chat = models.init_chat_model(address.model, **options, **more)
     except ImportError as error:
         raise UsageError(f"{str(address)!r} needs a package: {_line(error)}") from error
     except Exception as error:  # a provider's own class may raise anything when a key is missing
@@ -129,13 +134,15 @@ def _around(chat: BaseChatModel, prices: Mapping[str, Price] | None) -> Policy:
     """A caller's own model. Its class says what it can do; a plain ChatOpenAI for another host gets no constraint."""
     kinds = {f"{kind.__module__}.{kind.__name__}" for kind in type(chat).__mro__}
     model = next((value for name in ("model_name", "model") if isinstance(value := getattr(chat, name, None), str)), "")
-    name = f"{type(chat).__name__}:{model}" if model else type(chat).__name__
+    url = getattr(getattr(chat, "root_async_client", None), "base_url", None)
+    where = f"@{public_url(str(url))}" if url is not None and url.host != OPENAI_HOST else ""
+    name = f"{type(chat).__name__}{':' if model else ''}{model}{where}"
     if any(kind.startswith(f"{__package__}.offline.") for kind in kinds):
         return Policy(f"{name}:{getattr(chat, 'seed', 0)}", chat, offline=True, price=FREE)
     if f"{__package__}.vllm.ChatVLLM" in kinds:
         return Policy(name, chat, constrain="vllm", price=(prices or {}).get(model, FREE))
-    host = getattr(getattr(getattr(chat, "root_async_client", None), "base_url", None), "host", None)
-    return Policy(name, chat, constrain="openai" if host == OPENAI_HOST else None, price=price_of(model, prices))
+    official = url is not None and url.host == OPENAI_HOST
+    return Policy(name, chat, constrain="openai" if official else None, price=price_of(model, prices))
 
 
 def _needing_openai(module: str) -> ModuleType:
@@ -147,8 +154,8 @@ def _needing_openai(module: str) -> ModuleType:
         ) from error
 
 
-def _silence(timeout: float) -> Any:
-    return _needing_openai(".recorded").silence(timeout)
+def _time_limits(timeout: float) -> Any:
+    return _needing_openai(".transport").time_limits(timeout)
 
 
 def _nearest(name: str, names: Mapping[str, Any] | tuple[str, ...] | list[str]) -> str:

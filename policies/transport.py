@@ -9,10 +9,17 @@ from __future__ import annotations
 
 import asyncio
 import weakref
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, Callable
 from importlib.util import find_spec
 
 import httpx2
+
+CONNECT_SECONDS = 10.0
+
+
+def time_limits(seconds: float) -> httpx2.Timeout:
+    """The client's time-out: `seconds` without a byte (waiting for a whole answer when not streaming)."""
+    return httpx2.Timeout(seconds, connect=min(CONNECT_SECONDS, seconds))
 
 
 def async_client() -> httpx2.AsyncClient:
@@ -90,19 +97,3 @@ def _close_all(lives: _Lives) -> None:
 
 async def _end(life: AsyncGenerator[None]) -> None:
     await life.aclose()
-
-
-class ClosingStream(httpx2.AsyncByteStream):
-    """A response body that is read from `chunks` and ends by `close`, read to the end or not."""
-
-    def __init__(self, chunks: AsyncIterator[bytes], close: Callable[[], None]) -> None:
-        self._chunks = chunks
-        self._close = close
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        async for chunk in self._chunks:
-            yield chunk
-
-    async def aclose(self) -> None:
-        """Gives the connection back if the body was read to its end, else closes it."""
-        self._close()

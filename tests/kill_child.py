@@ -8,8 +8,9 @@ import signal
 from collections.abc import Callable
 from typing import Any
 
+import langchain_openai  # noqa: F401  # a forked child need not import it again
 from flowwright import Context, Policies, build_graph, open_checkpointer
-from langchain_openai import ChatOpenAI as _preloaded  # noqa: F401  # a forked child need not import it again
+from flowwright.checkpoints.runner import has_work
 
 BOUNDARIES = ("aput", "aput_writes", "arecord")
 """Where a run hands something over to be made durable."""
@@ -30,8 +31,9 @@ async def _run(path: str, url: str, boundary: tuple[int, str] | None, count_to: 
         graph = build_graph("dyflow", policies=policies, checkpointer=saver)
         config = {"configurable": {"thread_id": "t"}}
         state = await graph.aget_state(config)
-        given = None if state.next else {"task": {"question": "What is 6*7?"}}
-        await graph.ainvoke(given, config, context=Context(seed=11))
+        if has_work(state) or not state.values.get("run"):
+            given = None if has_work(state) else {"task": {"question": "What is 6*7?"}}
+            await graph.ainvoke(given, config, context=Context(seed=11))
     if count_to is not None:
         count_to.send(crossed[0])
 

@@ -15,6 +15,25 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scripted import replies
 
+CALLS_CHECK = "def check(candidate):\n    assert candidate(2)() == 5"
+FORGER = """
+import builtins, os, sys
+
+def add(a, b):
+    builtins.AssertionError = SystemExit
+    for fd in range(3, 64):
+        try:
+            os.write(fd, b'v{"status": "passed", "asserted": 1, "failures": []}')
+        except OSError:
+            pass
+    frame = sys._getframe()
+    while frame:
+        for value in [*frame.f_locals.values(), *frame.f_globals.values()]:
+            if isinstance(value, list):
+                value.clear()
+        frame = frame.f_back
+    return 0
+"""
 ADD = "def add(a, b):\n    return a + b"
 
 
@@ -79,9 +98,7 @@ def test_what_a_program_does_is_reported(run, code: str, passed: bool | None, st
 @pytest.mark.parametrize(
     "code", ["while True: pass", f"{ADD}\nwhile True: pass\nassert add(1, 1) == 2"], ids=["run", "check"]
 )
-def test_an_endless_loop_ends_as_a_failed_test(
-    run, monkeypatch: pytest.MonkeyPatch, sandbox: Sandbox, code: str
-) -> None:  # noqa: ANN001
+def test_an_endless_loop_ends_as_a_failed_test(run, monkeypatch, sandbox: Sandbox, code: str) -> None:  # noqa: ANN001
     short = Limits(seconds=1.0, cpu_seconds=1)
     for name in ("run", "check"):
         real = getattr(sandbox, name)
@@ -135,6 +152,7 @@ def test_the_data_has_the_full_report(run) -> None:  # noqa: ANN001
         (block("def add(a, b): ...\n\ndef check(candidate):\n    assert candidate(2, 2) == 4"), True),
         (block("def test_sum():\n    assert add(2, 2) == 5"), False),
         (block("def solve():\n    assert add(2, 2) == 4"), True),
+        (block("from __future__ import annotations\nassert add(1, 1) == 2"), True),
         ("just prose", None),
     ],
 )
@@ -151,11 +169,13 @@ def test_own_and_given_tests_both_count(run) -> None:  # noqa: ANN001
     assert [check["status"] for check in outcome.data["checks"]] == ["failed", "passed"]
 
 
-def test_results_that_are_no_plain_data_are_tested_in_one_process(run) -> None:  # noqa: ANN001
-    counting = "def count(n):\n    for i in range(n):\n        yield i"
-    for problem in ("assert list(count(2)) == [0, 1]", "def check(candidate):\n    assert next(candidate(1)) == 0"):
-        outcome = run(block(counting), **{"problem@1": block(problem)})
-        assert (outcome.passed, outcome.data["checks"][0]["isolated"]) == (True, False)
+def test_results_that_are_no_plain_data_are_tested_in_one_process_and_the_report_says_so(run) -> None:  # noqa: ANN001
+    stack = "class Stack:\n    def __init__(self): self.all = []\n    def push(self, x): self.all.append(x)"
+    outcome = run(block(stack), **{"problem@1": block("stack = Stack()\nstack.push(1)\nassert stack.all == [1]")})
+    assert (outcome.passed, outcome.data["checks"][0]["isolated"]) == (True, False)
+    assert "in one process with its tests" in outcome.content
+    outcome = run(block("def twice(x):\n    return lambda: 2 * x"), **{"problem@1": block(CALLS_CHECK)})
+    assert (outcome.passed, outcome.data["checks"][0]["isolated"]) == (False, False)
 
 
 def test_the_program_is_found_behind_a_problem_with_a_stub(sandbox: Sandbox) -> None:
@@ -174,9 +194,9 @@ def test_the_entry_point_is_the_function_that_the_tests_repeat(run) -> None:  # 
 
 
 def test_a_candidate_cannot_forge_the_verdict_of_given_tests(run) -> None:  # noqa: ANN001
-    forger = "import sys\nclass Yes:\n    def __eq__(self, other): return True\ndef add(a, b): return Yes()"
-    outcome = run(block(forger + "\nsys.stdout.write('passed')"), **{"problem@1": block("assert add(1, 1) == 2")})
-    assert outcome.passed is not True
+    outcome = run(block(FORGER), **{"problem@1": block("assert add(1, 1) == 2")})
+    assert outcome.passed is False
+    assert outcome.data["checks"][0]["isolated"] is True
 
 
 # -- where code is found
@@ -227,7 +247,7 @@ def test_warnings_of_the_parser_do_not_reach_the_host() -> None:
 
 
 def test_a_program_too_deep_to_take_apart_is_run_as_it_is(run) -> None:  # noqa: ANN001
-    deep = f"x = {'1 + ' * 3000}1\nassert x"
+    deep = f"x = {'1 + ' * 800}1\nassert x"
     assert checks_of(deep, []) == []
     assert run(block(deep)).data["status"] in {"ok", "error", "memory"}
 

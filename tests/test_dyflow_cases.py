@@ -93,7 +93,9 @@ def test_case_05_truncation_is_detected_and_repairs_are_bounded_apart_from_turns
 
 
 def test_case_06_an_absent_key_is_refused_with_the_known_keys_before_anything_runs() -> None:
-    bad = stage(operator("GENERATE_ANSWER", ["problem"], "draft"), operator("REVIEW_SOLUTION", ["problem", "nowhere"], "r"))
+    bad = stage(
+        operator("GENERATE_ANSWER", ["problem"], "draft"), operator("REVIEW_SOLUTION", ["problem", "nowhere"], "r")
+    )
     state = run(replies(bad, ANSWER, DONE))
     refusal = state["turns"][0]["faults"][0]
     assert (refusal["code"], state["turns"][0]["operations"]) == ("unknown_key", [])

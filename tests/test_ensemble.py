@@ -299,6 +299,7 @@ SAME = [
     ["12 km", "12km", "12\\text{ km}"],
     ["3000000", "3 million", "$3 million", "$3,000,000"],
     ["$5", "5 dollars", "US$5.00", "5"],
+    ["-$5", "$-5", "−5"],
     ["(B)", "B", "b.", "B)", "**B**", "option B", "(B) Paris", "B. Paris", "B: Paris"],
     ["The Eiffel Tower", "eiffel tower", "Eiffel-Tower!", "\"Eiffel Tower\"", "“Eiffel Tower”"],
     ["(1, 2)", "(1,2.0)", "$(1,\\, 2)$"],
@@ -325,6 +326,7 @@ DIFFERENT = [
     ["5 or 7", "5"],
     ["5th", "5"],
     ["1/0", "0"],
+    ["(1, 2)]", "(1, 2)", "(1), (2)", "(1, [2)"],
 ]
 
 
@@ -390,4 +392,4 @@ def test_deep_nesting_in_a_reply_breaks_nothing() -> None:
     assert read_choice('{"a":' * 100_000 + '{"choice": "A"}', ["A"]).letter == "A"
     deep = "```python\ndef f(): return " + "(" * 5_000 + "1" + ")" * 5_000 + "\n```"
     assert same_answer(deep, deep)
-    assert same_answer("```python\ndef f(): return " + "1+" * 5_000 + "1\n```", "x") is False
+    assert same_answer("```python\ndef f(): return " + "1+" * 800 + "1\n```", "x") is False

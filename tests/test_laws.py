@@ -16,7 +16,7 @@ from flowwright.graphs.faults import Refused
 from flowwright.graphs.memory import Entry, Memory, entry
 from flowwright.graphs.messages import append_messages
 from flowwright.graphs.operation import derived_seed
-from flowwright.graphs.state import State, extend
+from flowwright.graphs.state import State, in_order
 from flowwright.graphs.system import Scene
 from flowwright.graphs.view import excerpt, memory_lines, state_view
 from flowwright.graphs.wiring import wire
@@ -26,12 +26,21 @@ from hypothesis import strategies as st
 from langchain_core.messages import AIMessage, HumanMessage
 from scripted import operator
 
-batches = st.lists(st.lists(st.integers(), max_size=4), max_size=4)
+places = st.tuples(st.integers(0, 9), st.integers(0, 9)).map(list)
+batches = st.lists(st.lists(st.builds(lambda at, n: {"at": at, "n": n}, places, st.integers()), max_size=4), max_size=4)
 
 
-@given(st.lists(st.integers()), batches, batches)
-def test_extend_is_batching_invariant(start: list[int], first: list[list[int]], second: list[list[int]]) -> None:
-    assert extend(extend(start, first), second) == extend(start, first + second)
+@given(batches, batches)
+def test_the_growing_channels_are_batching_invariant(first: list[list[Any]], second: list[list[Any]]) -> None:
+    assert in_order(in_order([], first), second) == in_order([], first + second)
+
+
+@given(st.lists(places, unique_by=tuple), st.randoms(use_true_random=False))
+def test_parallel_writes_give_one_list_in_whatever_order_they_arrive(at: list[list[int]], rng: random.Random) -> None:
+    writes = [[{"at": place}] for place in at]
+    expected = in_order([], writes)
+    rng.shuffle(writes)
+    assert in_order([], writes) == expected
 
 
 texts = st.lists(st.lists(st.text(max_size=5).map(HumanMessage), max_size=3), max_size=3)
@@ -93,7 +102,7 @@ references = st.sampled_from(
 
 @given(references)
 def test_a_reference_is_looked_up_and_never_walked(reference: str) -> None:
-    memory = Memory([entry("problem@1", "task", "user", "q"), entry("draft@1", "answer", "X", "a")])
+    memory = Memory([entry("problem@1", "task", "user", "q", [0, 0]), entry("draft@1", "answer", "X", "a", [1, 1])])
     found = memory.resolve(reference)
     assert found in {None, "problem@1", "draft@1"}
     assert (found is None) == (reference in {"draft@9", "__dict__", "draft.content", "a.b", ""})
@@ -102,7 +111,7 @@ def test_a_reference_is_looked_up_and_never_walked(reference: str) -> None:
 def scene(entries: list[Entry] | None = None, turn: int = 1) -> Scene:
     state: dict[str, Any] = {
         "run": {"turn": turn}, "budget": {"turns": 8}, "usage": no_usage(),
-        "memory": entries or [entry("problem@1", "task", "user", "q")],
+        "memory": entries or [entry("problem@1", "task", "user", "q", [0, 0])],
     }  # fmt: skip
     return Scene.of(State(**state), DEFAULT, Registry.load().allow(DEFAULT.operators))
 
@@ -136,7 +145,7 @@ def test_every_unmet_constraint_is_told_at_once() -> None:
 
 
 def test_the_producer_of_a_new_version_reads_the_old_one() -> None:
-    entries = [entry("problem@1", "task", "user", "q"), entry("draft@1", "answer", "X", "a")]
+    entries = [entry("problem@1", "task", "user", "q", [0, 0]), entry("draft@1", "answer", "X", "a", [1, 1])]
     operators = [operator("REFINE_ANSWER", ["problem", "draft"], "draft"), operator("DEFAULT", ["draft"], "note")]
     plan = wire(StageDesign.model_validate({"stage_description": "x", "operators": operators}), scene(entries, turn=2))
     assert [(one["inputs"], one["output"]) for one in plan.operations] == [
@@ -145,12 +154,12 @@ def test_the_producer_of_a_new_version_reads_the_old_one() -> None:
 
 
 def made(key: str, kind: str, inputs: list[str], **facts: Any) -> Entry:
-    return Entry(**{**entry(key, kind, "X", "text"), "inputs": inputs, **facts})  # type: ignore[typeddict-item]
+    return Entry(**{**entry(key, kind, "X", "text", [1, 1]), "inputs": inputs, **facts})  # type: ignore[typeddict-item]
 
 
 def test_evidence_prefers_tests_over_reviews_over_votes_over_nothing() -> None:
     entries = [
-        entry("problem@1", "task", "user", "q"),
+        entry("problem@1", "task", "user", "q", [0, 0]),
         made("a@1", "answer", ["problem@1"], answer="1"),
         made("b@1", "vote", ["problem@1"], answer="2", data={"support": 0.8}),
     ]
@@ -172,7 +181,7 @@ def test_an_excerpt_is_bounded_and_says_what_it_left_out(text: str, limit: int) 
 
 
 def test_the_view_is_bounded_and_counts_what_it_leaves_out() -> None:
-    entries = [entry("problem@1", "task", "user", "q")]
+    entries = [entry("problem@1", "task", "user", "q", [0, 0])]
     sizes = []
     for index in range(600):
         entries.append(made(f"note{index}@1", "text", ["problem@1"], content="x" * 2000))

@@ -38,7 +38,7 @@ def operators_of(action: dict[str, Any]) -> list[str]:
 
 
 def entry(key: str, kind: str, sources: Sequence[str] = ("problem@1",), **facts: Any) -> dict[str, Any]:
-    by = {kind: operator for operator, kind in KINDS.items()}[kind]
+    by = next(operator for operator, made in KINDS.items() if made == kind)
     return {"key": key, "kind": kind, "by": by, "from": list(sources), "size": 9, **facts}
 
 
@@ -202,7 +202,11 @@ def test_a_failed_check_repairs_the_candidate_and_a_crashed_one_the_program() ->
         action = decision(QUESTIONS["game24"][0], [*made, test], turn=2)
         assert operators_of(action)[0] == operator
         assert action["operators"][0]["params"]["input_keys"] == inputs
-    assert "TEST_CODE" in operators_of(decision(QUESTIONS["game24"][0], made, turn=2))
+    assert operators_of(decision(QUESTIONS["game24"][0], made[:1], turn=2)) == ["GENERATE_CODE", "TEST_CODE"]
+    refined = {**entry("draft@2", "answer", answer="2"), "by": "REFINE_ANSWER"}
+    program, test = entry("program@2", "code", ["draft@2"]), entry("check@2", "test", ["program@2"], passed=False)
+    fresh = decision(QUESTIONS["game24"][0], [*made, refined, program, {**test, "excerpt": "failed"}], turn=3)
+    assert operators_of(fresh) == ["GENERATE_ANSWER", "GENERATE_CODE", "TEST_CODE"] * 2
 
 
 def test_a_rejected_answer_is_refined_and_an_accepted_lone_one_is_not_yet_claimed() -> None:

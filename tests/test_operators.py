@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
@@ -13,9 +14,13 @@ import pytest
 from flowwright.errors import UsageError
 from flowwright.operators import EmptyReply, OperatorTemplate, Outcome, Prompt, Registry
 from flowwright.operators.answers import final_answer
+from flowwright.operators.approaches import read_approaches
 from flowwright.operators.builtin import builtin_operators
 from flowwright.operators.context import Bounds, excerpt, framed, render
+from flowwright.operators.normal_form import normal_forms
+from flowwright.operators.program import checks_of
 from flowwright.operators.reasoning import GENERATE_ANSWER, GENERATE_PLAN, REVIEW_SOLUTION, read_plan, read_review
+from flowwright.operators.reply import without_thinking
 from flowwright.operators.sandbox import SandboxUnavailable
 from flowwright.sampling import Sampling
 from hypothesis import given
@@ -25,7 +30,7 @@ from langchain_core.language_models import BaseChatModel
 from langchain_core.language_models.fake_chat_models import FakeListChatModel, GenericFakeChatModel
 from langchain_core.messages import AIMessage, AIMessageChunk
 from langchain_core.outputs import ChatGenerationChunk
-from langchain_core.runnables import RunnableLambda
+from langchain_core.runnables import RunnableGenerator, RunnableLambda
 from scripted import ScriptedModel, replies
 
 PROBLEM = {"problem@1": "What is 6*7?"}
@@ -299,8 +304,8 @@ def test_messages_that_are_no_chunks_stream_as_well() -> None:
 
 
 def test_text_models_are_read_too() -> None:
-    text = RunnableLambda(lambda _: "Answer: 3")
-    operator = GENERATE_ANSWER.bind("do", PROBLEM, model=text)  # type: ignore[arg-type]
+    text: Any = RunnableLambda(lambda _: "Answer: 3")
+    operator = GENERATE_ANSWER.bind("do", PROBLEM, model=text)
     assert operator.invoke({}).answer == "3"
     assert list(operator.stream({}))[-1].answer == "3"
 
@@ -317,6 +322,15 @@ def test_an_empty_reply_is_a_typed_error_however_the_operator_is_called(text: st
     silent = GenericFakeChatModel(messages=iter([AIMessage("")]))
     with pytest.raises(EmptyReply):
         asyncio.run(GENERATE_ANSWER.bind("do", PROBLEM, model=silent).ainvoke({}))
+
+
+def test_a_stream_without_a_single_chunk_is_an_empty_reply() -> None:
+    def nothing(_: Iterator[Any]) -> Iterator[AIMessageChunk]:
+        yield from ()
+
+    operator = GENERATE_ANSWER.bind("do", PROBLEM, model=RunnableGenerator(nothing))
+    with pytest.raises(EmptyReply):
+        list(operator.stream({}))
 
 
 def test_a_reply_cut_before_its_first_word_says_so() -> None:
@@ -437,14 +451,25 @@ def test_any_text_has_an_answer_or_none_and_never_a_blank_one(text: str) -> None
     assert found is None or found.strip()
 
 
-def test_hostile_text_is_read_in_linear_time() -> None:
-    for text in (
-        "\\boxed{" * 20_000,
-        "\n" * 50_000 + "x",
-        "answer " * 20_000,
-        "```\n" * 20_000,
-        "Verdict" + " *" * 20_000,
-    ):
-        final_answer(text)
-        read_review(text)
-        read_plan(text)
+N = 50_000
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "\\boxed{" * N, "\n" * N + "x", "answer " * N, "answer is" + " " * N + "not", "the answer is a. " * N,
+        "answer" + " " * N + "x", "#### " * N, "####" + " " * N, "```\n" * N, "```" + "a" * N + "`", "[[" * N,
+        "Verdict" + " *" * N, "Verdict:" + " " * N + "x", "plan" + " " * N + "x", "a" + " " * N + "b^\\circ",
+        "assert x\n" * 300, "Approach 1\n" * 3_000, "Result:" + " " * N, "(1," * N + ")" * N, '"' * N, "$" * N,
+        "- " * N, " " * N + "assert", "<think>" * N,
+    ],
+    ids=lambda text: f"{text[:12]!r}",
+)  # fmt: skip
+def test_hostile_text_is_read_in_time_that_grows_with_its_length(text: str) -> None:
+    began = time.monotonic()
+    answer = final_answer(text) or text
+    normal_forms([answer, text])
+    for read in (read_review, read_plan, read_approaches, without_thinking, framed):
+        read(text)
+    checks_of("x = 1", [text])
+    assert time.monotonic() - began < 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 import socket
 import time
 from collections.abc import Awaitable, Callable
@@ -12,7 +13,7 @@ from email.utils import format_datetime
 from typing import Any
 
 import pytest
-from flowwright.policies import Policy, ProviderError, Reply, Retries, call_with_retries, classify, resolve
+from flowwright.policies import Policy, ProviderError, Reply, ReplyError, Retries, call_with_retries, classify, resolve
 from flowwright.sampling import Sampling
 from hypothesis import given
 from hypothesis import strategies as st
@@ -140,6 +141,14 @@ def test_a_secret_that_a_server_repeats_does_not_reach_the_error() -> None:
         with ScriptedServer(lambda _, leak=leak: Answer(status=401, message=leak)) as server:
             fault = classified(lambda: policy_at(server).chat.invoke("hi"))
         assert secret not in str(fault)
+
+
+def test_errors_travel_between_processes() -> None:
+    fault = ProviderError("late", code="timeout", status=408, retry_after=2.0)
+    fault.attempts = 3
+    for error in (fault, ReplyError("odd", code="no_json", expected="an object")):
+        copy = pickle.loads(pickle.dumps(error))
+        assert (str(copy), vars(copy)) == (str(error), vars(error))
 
 
 # retries

@@ -34,7 +34,15 @@ def operators():
 def nonsense():
     return ["SHOUT"]
 """
-SHOUT = "You are the SHOUT operator.\n--- user ---\n<context>\n{context}\n</context>\n<instruction>\n{instruction}\n</instruction>\n"
+SHOUT = """You are the SHOUT operator.
+--- user ---
+<context>
+{context}
+</context>
+<instruction>
+{instruction}
+</instruction>
+"""
 
 
 @pytest.fixture

@@ -105,9 +105,9 @@ def test_any_model_of_langchain_is_taken_without_its_own_retries(monkeypatch: py
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     monkeypatch.setenv("AZURE_OPENAI_ENDPOINT", "https://example.invalid")
     monkeypatch.setenv("OPENAI_API_VERSION", "2024-06-01")
-    policy = resolve("azure_openai:gpt-4.1")
+    policy = resolve("azure_openai:gpt-4.1", timeout=7)
     assert type(policy.chat).__name__ == "AzureChatOpenAI"
-    assert policy.chat.max_retries == 0
+    assert (policy.chat.max_retries, policy.chat.request_timeout) == (0, 7)
     assert policy.price == (2.0, 8.0)
 
 
@@ -119,8 +119,10 @@ def test_a_chat_model_is_its_own_policy(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("OPENAI_API_KEY", SECRET)
     own = resolve(ChatOpenAI(model="gpt-4.1"))
     assert (own.name, own.constrain, own.price) == ("ChatOpenAI:gpt-4.1", "openai", (2.0, 8.0))
-    assert resolve(ChatOpenAI(model="m", base_url="http://h/v1")).constrain is None
-    assert resolve(ChatVLLM(model="m")).constrain == "vllm"
+    other = resolve(ChatOpenAI(model="m", base_url=f"http://u:{SECRET}@h:1/v1"))
+    assert (other.name, other.constrain) == ("ChatOpenAI:m@http://h:1/v1", None)
+    vllm = resolve(ChatVLLM(model="m"))
+    assert (vllm.name, vllm.constrain) == ("ChatVLLM:m@http://127.0.0.1:8000/v1", "vllm")
 
 
 # prices

@@ -132,8 +132,7 @@ class Designer:
         scene = self.services.scene(state)
         usage = spend(state["usage"], update["usage"])
         layer = next_layer(operations, scene.memory, scene.registry, state["run"], state["budget"], usage)
-        since = len(state.get("operations", [])) + len(layer.skipped)
-        update["stage"] = Stage(id=f"stage_{state['run']['turn']}", operations=operations, since=since)
+        update["stage"] = Stage(id=f"stage_{state['run']['turn']}", operations=operations, running=layer.running)
         if layer.skipped:
             update["operations"] = layer.skipped
         return Command(update=update, goto=layer.ready or "verifier")
@@ -156,6 +155,7 @@ def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
     operations = [one["id"] for one in decision.operations] if isinstance(decision, Plan) else []
     description = "" if decision is None else decision.description if isinstance(decision, Plan) else decision.reason
     return Turn(
+        at=[run["turn"], run["attempt"]],
         turn=run["turn"], attempt=run["attempt"], call=caller.last_key,
         reply=attempt.reply.text if attempt.reply else None, action=attempt.action, outcome=attempt.outcome,
         faults=attempt.faults, operations=operations, description=description, model=caller.model, usage=caller.usage,

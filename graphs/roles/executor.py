@@ -47,11 +47,7 @@ class Executor:
         )  # fmt: skip
         update: Update = {"operations": [record], "usage": {**usage, "seconds": 0.0}}
         if outcome is not None:
-            made = entry_of(
-                outcome, key=planned["output"], by=planned["operator"], operation=planned["id"],
-                inputs=planned["inputs"],
-            )  # fmt: skip
-            update["memory"] = [made]
+            update["memory"] = [entry_of(outcome, planned)]
         return Command(update=update)
 
     def caller_for(self, work: Work, template: OperatorTemplate) -> Caller | None:

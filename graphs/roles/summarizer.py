@@ -47,9 +47,9 @@ class Summarizer:
         """The first update of a run: who it is, what it may spend, and the question as memory."""
         task, earlier = task_of(state)
         number = state["run"]["number"] + 1 if "run" in state else 1
-        entries = [entry(PROBLEM, "task", "user", task["question"])]
+        entries = [entry(PROBLEM, "task", "user", task["question"], at=[0, 0])]
         if earlier:
-            entries.append(entry("conversation@1", "conversation", "user", get_buffer_string(earlier)))
+            entries.append(entry("conversation@1", "conversation", "user", get_buffer_string(earlier), at=[0, 1]))
         update: Update = {
             "run": self.identity(task, context, number, len(state.get("messages", []))),
             "budget": self.limits(task.get("budget", {}), context),
@@ -99,7 +99,9 @@ class Summarizer:
             reply = await (prompt | caller(SUMMARY, 0)).ainvoke(values)
         except FlowwrightError:
             return {"usage": spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})}
-        made = entry(scene.memory.next_key("summary"), "summary", "summarizer", reply.text or "(empty)")
+        made = entry(
+            scene.memory.next_key("summary"), "summary", "summarizer", reply.text or "(empty)", at=[run["turn"] + 1, 0]
+        )
         usage = spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})
         return {"memory": [made], "usage": usage}
 

@@ -15,6 +15,7 @@ from ..state import State, Stop
 from ..steps import out_of_steps
 from .role import Update
 
+
 class Verifier:
     """Role node body; see the module."""
 
@@ -28,7 +29,7 @@ class Verifier:
         stage = state.get("stage")
         if stage is not None:
             operations = state.get("operations", [])
-            update["usage"] = {"seconds": layer_seconds(operations[stage["since"] :])}
+            update["usage"] = {"seconds": layer_seconds(operations, stage["running"])}
             pending = unfinished(stage["operations"], operations)
             scene = self.services.scene(state)
             usage = spend(state["usage"], update["usage"])
@@ -36,7 +37,7 @@ class Verifier:
             if layer.skipped:
                 update["operations"] = layer.skipped
             if layer.ready and out_of_steps(state) is None:
-                update["stage"] = {**stage, "since": len(operations) + len(layer.skipped)}
+                update["stage"] = {**stage, "running": layer.running}
                 return Command(update=update, goto=layer.ready)
             update["stage"] = None
         return self.conclude(state, update)
@@ -57,6 +58,6 @@ def out_of_budget(budget: Budget, usage: Usage) -> Stop | None:
     return Stop(by="budget", reason=f"the budget of {spent_out} is used up", candidate=None) if spent_out else None
 
 
-def layer_seconds(operations: list[Operation]) -> float:
+def layer_seconds(operations: list[Operation], layer: list[str]) -> float:
     """Wall-clock seconds of a layer: its operations ran side by side, so the longest counts."""
-    return max((one["usage"]["seconds"] for one in operations), default=0.0)
+    return max((one["usage"]["seconds"] for one in operations if one["id"] in layer), default=0.0)

@@ -18,7 +18,7 @@ from .kept import Kept
 from .launch import Launch
 from .limits import Limits
 from .protocol import SandboxUnavailable
-from .usage import tree_usage
+from .usage import children_of, tree_usage
 
 _NONCE = 16
 _READY = b"ready"
@@ -37,6 +37,7 @@ class Confined:
         self._limits = limits
         self._nonce = nonce
         self._broken: tuple[End, str] | None = None
+        self._worlds: list[int] = []
         self.stdout, self.stderr = Kept(limits.output_bytes), Kept(limits.output_bytes)
 
     async def attach(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -53,6 +54,9 @@ class Confined:
     async def give(self, source: str) -> None:
         """Sends `source` once the process is confined. Raises SandboxUnavailable if it could not be."""
         if await self.receive() == _READY:
+            for child in children_of(self._process.pid):
+                with suppress(ProcessLookupError):
+                    self._worlds.append(os.pidfd_open(child))
             self.send(source.encode("utf-8", "surrogatepass"))
         elif self._broken is None:
             await self.end()
@@ -104,7 +108,7 @@ class Confined:
         if not self._outgoing.is_closing():
             self._outgoing.abort()
         self._incoming.close()
-        await asyncio.gather(*self._drains)
+        await asyncio.gather(*self._drains, *map(_ended, self._worlds))
 
     async def _drain(self, stream: asyncio.StreamReader, kept: Kept) -> None:
         while part := await stream.read(1 << 16):
@@ -129,6 +133,17 @@ class Confined:
         if self._process.returncode is None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, signal.SIGKILL)
+
+
+async def _ended(pidfd: int) -> None:
+    """Waits for the end of the first process of a process namespace, which is the end of every other one in it. A
+    launcher may be gone a moment sooner."""
+    ended = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    loop.add_reader(pidfd, ended.set)
+    await ended.wait()
+    loop.remove_reader(pidfd)
+    os.close(pidfd)
 
 
 @asynccontextmanager

@@ -17,12 +17,19 @@ def tree_usage(pid: int) -> tuple[int, int]:
     return len(processes), sum(map(_private_bytes, processes))
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that `pid` has started; none, once it has ended."""
+    found: list[int] = []
+    with suppress(OSError):  # it, or a thread of it, may end at any moment
+        for thread in Path(f"/proc/{pid}/task").iterdir():
+            found += map(int, (thread / "children").read_text().split())
+    return found
+
+
 def _tree(pid: int) -> Iterator[int]:
     yield pid
-    with suppress(OSError):  # it may end at any moment
-        for thread in Path(f"/proc/{pid}/task").iterdir():
-            for child in (thread / "children").read_text().split():
-                yield from _tree(int(child))
+    for child in children_of(pid):
+        yield from _tree(child)
 
 
 def _private_bytes(pid: int) -> int:

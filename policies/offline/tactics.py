@@ -47,7 +47,7 @@ def next_executed(problem: Problem, source: str, evidence: Evidence) -> Stage:
         return Stage("Check the open candidate by a program", checked_by_program(source, last.key, number))
     if _crashed(tests[-1]):
         return Stage("Repair the checking program", _rewritten(source, last, tests[-1], len(tests)))
-    if len(tried) % 2:
+    if last.by != "REFINE_ANSWER":
         repair = Step("REFINE_ANSWER", (source, last.key, tests[-1].key), "draft", REPAIR.format(number=number))
         return Stage("Repair what failed its check", (repair, *checked_by_program(source, "draft", number)))
     return Stage("Start afresh and check the new candidates", _attempts(source, ("", "_b"), number))

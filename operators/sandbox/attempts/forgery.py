@@ -17,7 +17,7 @@ def add(a, b):
         tamper()
     except Exception:
         pass
-    return None
+    return 5
 """
 
 
@@ -117,8 +117,8 @@ builtins.map = lambda *args: [6, 6]
     Forgery(
         "shadow",
         "define functions under the names that the tests use",
-        _WRONG
-        + """
+        """
+def add(a, b): return 5
 def check(*args): pass
 def all(*args): return True
 def abs(value): return 0

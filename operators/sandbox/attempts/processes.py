@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from .attempt import Escape
+from dataclasses import replace
+
+from .attempt import SMALL, Escape
 
 PROCESSES = (
     Escape(
@@ -82,9 +84,10 @@ import signal
 if os.fork() == 0:
     for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
         signal.signal(number, signal.SIG_IGN)
-    time.sleep(15)
+    time.sleep(5)
     os._exit(0)
 """,
+        limits=replace(SMALL, seconds=2),
     ),
     Escape(
         "terminal",

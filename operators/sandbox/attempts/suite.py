@@ -25,13 +25,13 @@ def self_check(sandbox: Sandbox) -> list[Attempt]:
 
 
 def _controls(sandbox: Sandbox) -> list[Attempt]:
-    execution = sandbox.run("import json, math\ndef solve():\n    return [math.factorial(5), {'a': (1, 2)}]\n")
+    execution = sandbox.run("import json, math\ndef solve():\n    return [math.factorial(5), {'a': [1, 2]}]\n")
     verdict = sandbox.check("def add(a, b):\n    return a + b\n", ADD_TESTS, entry_point="add")
     return [
         Attempt(
             name="honest-program",
             tries="compute something and return it",
-            passed=execution.status == "ok" and execution.value == [120, {"a": (1, 2)}],
+            passed=execution.status == "ok" and execution.value == [120, {"a": [1, 2]}],
             detail=execution.exception or str(execution.value),
         ),
         Attempt(
