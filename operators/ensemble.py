@@ -27,7 +27,7 @@ from .template import Builder, Job, OperatorTemplate
 PACKAGE: Final = "flowwright.operators"
 SAMPLES: Final = 5
 DIVERSE: Final = Sampling(temperature=0.7)
-GREEDY: Final = Sampling(temperature=0.0, max_tokens=512)
+GREEDY: Final = Sampling(temperature=0.0)
 
 
 def self_consistency(samples: int = SAMPLES) -> OperatorTemplate:

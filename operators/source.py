@@ -47,20 +47,24 @@ def is_module(text: str) -> bool:
     return tree is not None and any(isinstance(statement, TELLING) for statement in tree.body)
 
 
-def does_something(code: str) -> bool:
-    """Whether `code` is more than stubs, imports and assertions: a problem that quotes a signature and examples holds
-    code too, but no program. Code that does not parse is a program, a broken one."""
+def is_program(code: str) -> bool:
+    """Whether `code` is complete and does something. A problem that quotes signatures, helpers and examples holds code
+    too, but no program: a function in it is left to be written. Code that does not parse is a program, a broken one."""
     tree = parse_python(code)
     if tree is None:
         return True
-    idle = (ast.Import, ast.ImportFrom, ast.Assert)
-    return any(not (isinstance(node, idle) or _is_constant(node) or _is_stub(node)) for node in tree.body)
+    if any(_is_stub(node) for node in tree.body):
+        return False
+    return not all(
+        isinstance(node, ast.Import | ast.ImportFrom | ast.Assert) or _is_constant(node) for node in tree.body
+    )
 
 
 def _is_stub(node: ast.stmt) -> bool:
     if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
         return False
-    return all(isinstance(inner, ast.Pass | ast.Raise) or _is_constant(inner) for inner in node.body)
+    idle = (ast.Pass, ast.Raise, ast.Import, ast.ImportFrom)
+    return all(isinstance(inner, idle) or _is_constant(inner) for inner in node.body)
 
 
 def parse_python(code: str) -> ast.Module | None:

@@ -12,7 +12,7 @@ from .context import excerpt
 from .outcome import Outcome
 from .program import Check, checks_of
 from .sandbox import Execution, Sandbox, Verdict
-from .source import does_something, find_source
+from .source import find_source, is_program
 
 SHOWN: Final = 1_500
 """Characters of output shown in a report; the data has all that the sandbox kept."""
@@ -67,7 +67,7 @@ def _returned(done: StopIteration) -> Outcome:
 def trial(inputs: Mapping[str, str]) -> Steps:
     """Try the first program among the inputs; the others may hold tests for it."""
     sources = {key: source for key, text in inputs.items() if (source := find_source(text)).code}
-    programs = [key for key, source in sources.items() if does_something(source.code)]
+    programs = [key for key, source in sources.items() if is_program(source.code)]
     first = next(iter([*programs, *sources]), None)
     if first is None:
         return _nothing(inputs)

@@ -6,6 +6,7 @@ operator of the run, and never count in a reward. Reply faults are the policy's 
 
 from __future__ import annotations
 
+import copyreg
 import json
 import re
 import sys
@@ -47,7 +48,14 @@ _FIXES: dict[FaultCode, str] = {
 }
 
 
-class ProviderError(FlowwrightError):
+class _Fault(FlowwrightError):
+    """Pickled as it is: rollouts in other processes hand their faults over, and `fix` is in the text already."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return copyreg.__newobj__, (type(self), *self.args), vars(self)  # type: ignore[attr-defined]
+
+
+class ProviderError(_Fault):
     """A model call that the provider did not answer properly."""
 
     def __init__(
@@ -69,7 +77,7 @@ class ProviderError(FlowwrightError):
         """Attempts made when this was raised; more than 1 only after retries."""
 
 
-class ReplyError(FlowwrightError):
+class ReplyError(_Fault):
     """A reply that holds no usable action. `expected` says what would have been accepted."""
 
     def __init__(

@@ -63,7 +63,6 @@ class ChatVLLM(RecordedOpenAI):
 
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         result = super()._create_chat_result(response, generation_info)
-        result.llm_output = {**(result.llm_output or {}), "model_name": getattr(response, "model", None)}
         if not self.return_token_ids:
             return result
         for generation, choice in zip(result.generations, response.choices, strict=True):

@@ -80,6 +80,7 @@ def test_nothing_within_a_string_has_a_meaning(inside: str) -> None:
         ('{finish: "a"}', {"finish": "a"}),
         ('{"finish": "he said "hi" twice"}', {"finish": 'he said "hi" twice'}),
         ('{"finish": "a\\\'b"}', {"finish": "a'b"}),
+        ('{"finish": it\'s done}', {"finish": "it's done"}),
         ('{"finish": "a\r\nb\\r\\nc"}', {"finish": "a\nb\nc"}),
         ("{'steps': [{'set': '{1,2'}, {'set': '}'},], }", {"steps": [{"set": "{1,2"}, {"set": "}"}]}),
     ],
@@ -147,7 +148,19 @@ def test_nothing_said_is_an_empty_reply(text: str | None) -> None:
     assert code_of(text) == "empty_reply"
 
 
-@pytest.mark.parametrize("text", ["I give up.", "{1,2}", "[1, 2]", '"finish"', "{", r"\frac{1}{2}", "{x in S}"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "I give up.",
+        'So {"finish": "draft"} …</think> I give up.',
+        "{1,2}",
+        "[1, 2]",
+        '"finish"',
+        "{",
+        r"\frac{1}{2}",
+        "{x in S}",
+    ],
+)
 def test_a_reply_without_an_object_is_no_json(text: str) -> None:
     assert code_of(text) == ("truncated" if text == "{" else "no_json")
 
@@ -279,6 +292,7 @@ def test_deep_nesting_is_a_typed_error(closed: bool) -> None:
         text = opener * 100_000 + "1" + (closer * 100_000 if closed else "")
         assert code_of(text, anything) in {"no_json", "schema", "truncated"}
     assert code_of('{"a":' * 80 + "1" + "}" * 80, anything) == "schema"
+    assert code_of("{'a':" * 5_000 + "1" + "}" * 5_000, anything) == "no_json"
 
 
 def test_a_long_honest_reply_is_read() -> None:

@@ -152,7 +152,6 @@ def test_the_data_has_the_full_report(run) -> None:  # noqa: ANN001
         (block("def add(a, b): ...\n\ndef check(candidate):\n    assert candidate(2, 2) == 4"), True),
         (block("def test_sum():\n    assert add(2, 2) == 5"), False),
         (block("def solve():\n    assert add(2, 2) == 4"), True),
-        (block("from __future__ import annotations\nassert add(1, 1) == 2"), True),
         ("just prose", None),
     ],
 )
@@ -171,15 +170,24 @@ def test_own_and_given_tests_both_count(run) -> None:  # noqa: ANN001
 
 def test_results_that_are_no_plain_data_are_tested_in_one_process_and_the_report_says_so(run) -> None:  # noqa: ANN001
     stack = "class Stack:\n    def __init__(self): self.all = []\n    def push(self, x): self.all.append(x)"
-    outcome = run(block(stack), **{"problem@1": block("stack = Stack()\nstack.push(1)\nassert stack.all == [1]")})
+    outcome = run(
+        block(stack),
+        **{
+            "problem@1": block(
+                "from __future__ import annotations\nstack = Stack()\nstack.push(1)\nassert stack.all == [1]"
+            )
+        },
+    )
     assert (outcome.passed, outcome.data["checks"][0]["isolated"]) == (True, False)
     assert "in one process with its tests" in outcome.content
     outcome = run(block("def twice(x):\n    return lambda: 2 * x"), **{"problem@1": block(CALLS_CHECK)})
     assert (outcome.passed, outcome.data["checks"][0]["isolated"]) == (False, False)
 
 
-def test_the_program_is_found_behind_a_problem_with_a_stub(sandbox: Sandbox) -> None:
-    stub = 'def add(a, b):\n    """The sum."""\n\nassert add(1, 2) == 3'
+@pytest.mark.parametrize("before", ["", "ZERO = 0\n", "def helper(x):\n    return x\n"])
+@pytest.mark.parametrize("body", ['"""The sum."""', "...", "import math", "raise NotImplementedError"])
+def test_the_program_is_found_behind_a_problem_with_a_stub(sandbox: Sandbox, before: str, body: str) -> None:
+    stub = f"{before}def add(a, b):\n    {body}\n\nassert add(1, 2) == 3"
     inputs = {"problem@1": block(stub), "code@1": block(ADD)}
     outcome = TEST_CODE.bind("test", inputs, sandbox=sandbox).invoke({})
     assert (outcome.passed, outcome.data["code"]) == (True, ADD)

@@ -107,8 +107,9 @@ def test_an_invalid_choice_is_reported_and_the_first_of_the_tied_stands(selector
     assert "the first one stands" in outcome.content
 
 
-def test_a_choice_after_another_object_is_found() -> None:
-    outcome, _ = vote(*TIE, 'Notes: {"sample": 1, "sum": {"choice": 4}} and so {"choice": "B"}')
+@pytest.mark.parametrize("before", ['{"sample": 1, "sum": {"choice": 4}}', '{"choice": "A"}', "{not json", "{}"])
+def test_a_choice_after_another_object_is_found(before: str) -> None:
+    outcome, _ = vote(*TIE, f'Notes: {before} and so {{"choice": "B"}}')
     assert (outcome.answer, outcome.data["tie_break"]) == ("2", "model")
 
 
@@ -392,4 +393,4 @@ def test_deep_nesting_in_a_reply_breaks_nothing() -> None:
     assert read_choice('{"a":' * 100_000 + '{"choice": "A"}', ["A"]).letter == "A"
     deep = "```python\ndef f(): return " + "(" * 5_000 + "1" + ")" * 5_000 + "\n```"
     assert same_answer(deep, deep)
-    assert same_answer("```python\ndef f(): return " + "1+" * 800 + "1\n```", "x") is False
+    assert same_answer("```python\ndef f(): return " + "1+" * 1_500 + "1\n```", "x") is False

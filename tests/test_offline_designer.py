@@ -78,6 +78,7 @@ def test_what_cannot_be_had_is_given_up_after_trying(sandbox: None) -> None:
         "Use each of the numbers 1, 1, 1, 1 exactly once, with +, -, *, / and parentheses, to make 24.", NO_ERRORS
     )
     assert run.result() == ("gave up", None)
+    assert [one["kind"] for one in run.memory].count("answer") == 2
     always = dict.fromkeys((name for name in RATES if name.startswith(("answer.", "refine."))), 1.0)
     hopeless = Run(QUESTIONS["game24"][1], {**NO_ERRORS, **always})
     assert hopeless.result() == ("gave up", None)
@@ -228,6 +229,19 @@ def test_a_rejected_answer_is_refined_and_an_accepted_lone_one_is_not_yet_claime
     assert "finish" not in decision(
         question, [draft, other, accept, rival, entry("r@1", "review", ["vote@1"], verdict="accept")]
     )
+
+
+def test_the_last_word_of_tests_and_of_reviews_counts() -> None:
+    drafts = [entry("draft@1", "answer", answer="1"), entry("second@1", "answer", answer="1")]
+    reviews = [
+        entry(f"r@{n}", "review", ["draft@1"], verdict=one) for n, one in enumerate(["accept", "accept", "reject"])
+    ]
+    assert decision(QUESTIONS["statistics"][0], [*drafts, *reviews[:2]])["finish"] == "draft@1"
+    assert "finish" not in decision(QUESTIONS["statistics"][0], [*drafts, *reviews])
+    programs = [entry(f"p@{n}", "code", ["draft@1"]) for n in range(2)]
+    tests = [entry(f"t@{n}", "test", [f"p@{n}"], passed=n == 0, excerpt="failed") for n in range(2)]
+    assert decision(QUESTIONS["game24"][0], [*drafts, *programs, *tests[:1]])["finish"] == "draft@1"
+    assert "finish" not in decision(QUESTIONS["game24"][0], [*drafts, *programs, *tests])
 
 
 def test_a_review_loop_ends_in_an_executed_check() -> None:

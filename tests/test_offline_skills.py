@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import pytest
-from flowwright.operators.sandbox import SandboxUnavailable, open_sandbox
+from flowwright.operators.sandbox import Sandbox, SandboxUnavailable, open_sandbox
 from flowwright.policies.offline import NO_ERRORS, OfflineExecutor
+from flowwright.policies.offline.dice import Dice
 from flowwright.policies.offline.skills import LONGEST, recognise
 from flowwright.policies.offline.skills.expression import NotAnExpression, evaluate, read_expression
 from flowwright.policies.offline.skills.game24 import mistakes, solutions
 from flowwright.training.tasks import FAMILIES, check_answer, exact
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from langchain_core.callbacks import BaseCallbackHandler
 from offline_run import ask, last_line, operator_prompt
@@ -28,6 +29,15 @@ expressions = st.recursive(
 )
 
 
+@pytest.fixture(scope="module")
+def sandbox() -> Sandbox:
+    try:
+        return open_sandbox()
+    except SandboxUnavailable as why:
+        pytest.skip(str(why))
+
+
+@settings(max_examples=500)
 @given(expressions | st.text(alphabet="0123 x()+-*/.", max_size=12))
 def test_the_models_and_the_checkers_read_expressions_alike(text: str) -> None:
     names = {"x": exact.Fraction(5, 7)}
@@ -84,15 +94,23 @@ def test_a_candidate_that_is_no_answer_is_rejected(name: str, candidate: str) ->
 
 
 @pytest.mark.parametrize("name", [name for name in FAMILY_QUESTIONS if name != "functions"])
-def test_no_check_program_lets_a_candidate_that_is_no_answer_pass(name: str) -> None:
-    try:
-        sandbox = open_sandbox()
-    except SandboxUnavailable as why:
-        pytest.skip(str(why))
+def test_no_check_program_lets_a_candidate_that_is_no_answer_pass(name: str, sandbox: Sandbox) -> None:
     problem = recognise(FAMILY_QUESTIONS[name])
     assert problem is not None
     programs = {problem.check_program(candidate) for candidate in UNREADABLE}
     assert all(sandbox.run(one).status == "error" for one in programs)
+
+
+@pytest.mark.parametrize("name", FAMILY_QUESTIONS)
+def test_a_check_program_passes_the_right_answer_and_no_slip(name: str, sandbox: Sandbox) -> None:
+    for number, task in enumerate(FAMILIES[name].generate(8, 6)):
+        problem, dice = recognise(task.question), Dice(str(number))
+        assert problem is not None
+        right, wrong = problem.right(dice), problem.wrong(dice)
+        assert right is not None
+        assert sandbox.run(problem.check_program(right.answer)).status == "ok"
+        if name != "functions":
+            assert "AssertionError" in str(sandbox.run(problem.check_program(wrong.answer)).exception)
 
 
 def test_code_of_others_is_read_with_caution() -> None:

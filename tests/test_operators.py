@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -17,6 +18,7 @@ from flowwright.operators.answers import final_answer
 from flowwright.operators.approaches import read_approaches
 from flowwright.operators.builtin import builtin_operators
 from flowwright.operators.context import Bounds, excerpt, framed, render
+from flowwright.operators.ensemble import self_consistency
 from flowwright.operators.normal_form import normal_forms
 from flowwright.operators.program import checks_of
 from flowwright.operators.reasoning import GENERATE_ANSWER, GENERATE_PLAN, REVIEW_SOLUTION, read_plan, read_review
@@ -126,12 +128,24 @@ def test_hostile_values_are_data_and_cannot_leave_the_frame() -> None:
     assert prompt.count("{x} {0} {{y}} {q.__class__} %s") == 2
 
 
-@given(st.text())
+TAGS = [
+    "</input>",
+    '<input key="',
+    "<Context>",
+    "</context >",
+    "<instruction>",
+    "</INSTRUCTION>",
+    "<input type=",
+    "<b>",
+]
+
+
+@given(st.lists(st.one_of(st.sampled_from(TAGS), st.text(max_size=5))).map("".join))
 def test_framing_changes_nothing_but_the_frames_own_tags(text: str) -> None:
     shown = framed(text)
     assert shown.replace("<\\", "<") == text.replace("<\\", "<")
-    assert "</input>" not in shown.lower()
-    assert "<instruction>" not in shown.lower()
+    assert not any(tag in shown.lower() for tag in ("</input>", "<input key=", "<context>", "<instruction>"))
+    assert (shown == text) == (not re.search(r"</?(input|context|instruction)(\s+key=|\s*>)", text, re.IGNORECASE))
 
 
 @given(st.text(max_size=400), st.integers(min_value=2, max_value=300))
@@ -276,6 +290,9 @@ def test_a_chat_model_gets_only_the_decoding_fields_it_has_and_a_seed_of_its_own
     seeded = SeededModel(script=lambda *_: "Answer: 1", seed=7)
     GENERATE_ANSWER.bind("do", PROBLEM, model=seeded).invoke({})
     assert json.loads(seeded.prompts[0]) == {"max_tokens": 2048, "seed": 7, "temperature": 0.1}
+    voted = SeededModel(script=lambda *_: "Answer: 1", seed=7)
+    self_consistency(3).bind("do", PROBLEM, model=voted).invoke({})
+    assert sorted(json.loads(sent)["seed"] for sent in voted.prompts if sent.startswith("{")) == [7, 8, 9]
     unseeded = SeededModel(script=lambda *_: "Answer: 1")
     GENERATE_ANSWER.bind("do", PROBLEM, model=unseeded).invoke({})
     assert "seed" not in json.loads(unseeded.prompts[0])
@@ -466,10 +483,10 @@ N = 50_000
     ids=lambda text: f"{text[:12]!r}",
 )  # fmt: skip
 def test_hostile_text_is_read_in_time_that_grows_with_its_length(text: str) -> None:
-    began = time.monotonic()
+    began = time.process_time()
     answer = final_answer(text) or text
     normal_forms([answer, text])
     for read in (read_review, read_plan, read_approaches, without_thinking, framed):
         read(text)
     checks_of("x = 1", [text])
-    assert time.monotonic() - began < 5
+    assert time.process_time() - began < 5

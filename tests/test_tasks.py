@@ -22,8 +22,9 @@ from hypothesis import strategies as st
 DATA = Path(os.environ.get("FLOWWRIGHT_DATA", Path(__file__).resolve().parent.parent.parent / "shared" / "data"))
 QUICK = [family for name, family in FAMILIES.items() if name != "functions"]
 NUMERIC = [FAMILIES[name] for name in ("arithmetic", "statistics", "word_problems")]
+TIED = "Find the mode of the list [1, 1, 2, 2]. Give the exact value, as a fraction if it is not whole."
 HOSTILE = (
-    "__import__('os').system('true')", "9**9**9", "1e999999", "0x10", "(" * 500, "-" * 5000, "1 if 1 else 2",
+    "__import__('os').system('true')", "9**9**9", "1e999999", "0x10", "(" * 500, "1+" * 5000 + "1", "-" * 5000, "1 if 1 else 2",
     "[1][0]", "24and 1", "\x00", "1/0", "answer: " * 999, "١٢", "x = y", "True", "(1).__class__", "7_000", "nan",
 )  # fmt: skip
 
@@ -173,7 +174,8 @@ def test_a_question_of_no_family_is_not_judged() -> None:
         "",
         "What is love?",
         "Solve for x: x = y.",
-        "Find the mode of the list [1, 1, 2, 2].",
+        TIED,
+        "A recipe for 0 people needs 1 grams of flour. How many grams of flour are needed for 2 people?",
     ):
         assert family_of(question) is None
         assert check_answer(question, "42") is None

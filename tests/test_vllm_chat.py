@@ -198,6 +198,16 @@ def test_a_cut_structured_reply_keeps_its_text_and_tokens(name: str) -> None:
     assert not reply.tokens_incomplete
 
 
+@pytest.mark.parametrize("name", ["invoke", "ainvoke", "stream", "astream"])
+def test_a_response_format_goes_out_as_it_is_and_survives_a_cut(name: str) -> None:
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": {"type": "object"}}}
+    with ScriptedServer('{"finish": "a b c d"}') as server:
+        reply = Reply.of(PATHS[name](chat_at(server, max_tokens=3).bind(response_format=form), "hi"))
+    assert server.requests[0].body["response_format"] == form
+    assert (reply.text, reply.finish_reason, reply.tokens_incomplete) == ('{"finish": "a b', "length", False)
+    assert reply.constrained
+
+
 class Finish(BaseModel):
     """Say which."""
 

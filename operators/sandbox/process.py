@@ -24,8 +24,8 @@ _NONCE = 16
 _READY = b"ready"
 _ENVIRONMENT = {"HOME": "/tmp"}
 _POLL = 0.05
-_OWN_PROCESSES = 4
-"""At most so many processes of a sandbox are its own."""
+_OWN_THREADS = 4
+"""At most so many threads of a sandbox are its own."""
 
 
 class Confined:
@@ -101,14 +101,15 @@ class Confined:
         return None if complete else ("error", f"it ended before its end, with exit status {code}")
 
     async def end(self) -> None:
-        """Kills the process and all it started, and reads what they had printed."""
+        """Kills the process and all it started, and reads what they had printed. Once more does no harm."""
         self._watching.cancel()
         self._kill()
         await self._process.wait()
         if not self._outgoing.is_closing():
             self._outgoing.abort()
         self._incoming.close()
-        await asyncio.gather(*self._drains, *map(_ended, self._worlds))
+        worlds, self._worlds = self._worlds, []
+        await asyncio.gather(*self._drains, *map(_ended, worlds))
 
     async def _drain(self, stream: asyncio.StreamReader, kept: Kept) -> None:
         while part := await stream.read(1 << 16):
@@ -119,11 +120,11 @@ class Confined:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_POLL)
-            processes, memory = tree_usage(self._process.pid)
+            threads, memory = tree_usage(self._process.pid)
             if memory > self._limits.memory_bytes:
                 self._break("memory", "its processes together used more than memory_mb")
-            elif processes > self._limits.processes + _OWN_PROCESSES:
-                self._break("limit", f"it ran more than {self._limits.processes} processes")
+            elif threads > self._limits.processes + _OWN_THREADS:
+                self._break("limit", f"it ran more than {self._limits.processes} processes and threads")
 
     def _break(self, status: End, why: str) -> None:
         self._broken = self._broken or (status, why)

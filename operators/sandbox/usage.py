@@ -1,35 +1,41 @@
-"""What a tree of processes uses together: the limits the kernel keeps are for one process or one user each."""
+"""What a tree of processes uses together: the kernel keeps limits for one process or for one user, and none at all on
+the number of root's processes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
 _PAGE = os.sysconf("SC_PAGE_SIZE")
 
 
-def tree_usage(pid: int) -> tuple[int, int]:
-    """Number of processes and bytes of private memory of `pid` and all that descend from it. Memory shared with a file
-    or among forks through shared mappings does not count."""
-    processes = list(_tree(pid))
-    return len(processes), sum(map(_private_bytes, processes))
-
-
 def children_of(pid: int) -> list[int]:
     """The processes that `pid` has started; none, once it has ended."""
     found: list[int] = []
-    with suppress(OSError):  # it, or a thread of it, may end at any moment
-        for thread in Path(f"/proc/{pid}/task").iterdir():
+    for thread in _threads(pid):
+        with suppress(OSError):  # it may end at any moment
             found += map(int, (thread / "children").read_text().split())
     return found
 
 
-def _tree(pid: int) -> Iterator[int]:
-    yield pid
-    for child in children_of(pid):
-        yield from _tree(child)
+def tree_usage(pid: int) -> tuple[int, int]:
+    """Threads and bytes of private memory of `pid` and all that descend from it. Pages of files and of shared mappings
+    do not count."""
+    threads = memory = 0
+    left = [pid]
+    while left:
+        process = left.pop()
+        threads += len(_threads(process))
+        memory += _private_bytes(process)
+        left += children_of(process)
+    return threads, memory
+
+
+def _threads(pid: int) -> list[Path]:
+    with suppress(OSError):
+        return list(Path(f"/proc/{pid}/task").iterdir())
+    return []
 
 
 def _private_bytes(pid: int) -> int:

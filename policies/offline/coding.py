@@ -17,21 +17,20 @@ _BROKEN: Final = "def solve()"
 
 def generate(job: Job) -> str:
     """GENERATE_CODE: the function asked for with its examples as a test, or a program that checks the candidate."""
-    return _function(job, job.attempt()) if job.writes_code else _check(job)
+    return _function(job, job.problem, job.attempt()) if isinstance(job.problem, Function) else _check(job)
 
 
 def refine(job: Job) -> str:
     """REFINE_CODE: written anew in view of what failed."""
-    if job.writes_code:
-        return _function(job, job.problem.attempt(job.dice, job.rates["refine.code"]))
+    if isinstance(job.problem, Function):
+        return _function(job, job.problem, job.problem.attempt(job.dice, job.rates["refine.code"]))
     return _check(job)
 
 
-def _function(job: Job, solution: Solution | None) -> str:
-    if solution is None or not isinstance(job.problem, Function):
-        return NO_SOLUTION
+def _function(job: Job, problem: Function, solution: Solution | None) -> str:
+    assert solution is not None, "every function of the table has a body"
     edges = "edge" in job.call.instruction.lower()
-    return f"{solution.work}\n{fenced(job.problem.tested(solution.answer, edges=edges))}"
+    return f"{solution.work}\n{fenced(problem.tested(solution.answer, edges=edges))}"
 
 
 def _check(job: Job) -> str:

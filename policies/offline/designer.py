@@ -20,6 +20,9 @@ from .stage import Stage, Step
 UNKNOWN: Final = "I am a rule-based offline designer and know no way to solve this kind of problem."
 UNVERIFIED: Final = "No candidate could be verified within the budget."
 UNTESTABLE: Final = "Without an operator that runs code, no candidate of this kind can be verified."
+FRUITLESS: Final = "Repeated attempts came to no answer at all."
+ENOUGH: Final = 2
+"""Attempts without an answer after which, with no other candidate, there is none to be expected."""
 EXECUTED: Final = frozenset({"equations", "game24"})
 """Families whose answers are claimed on an executed check alone, where code can be run."""
 ONLY_EXECUTED: Final = frozenset({"game24", "functions"})
@@ -63,6 +66,8 @@ def decide(view: DesignerView) -> Action:
     proven = evidence.proven(executed=problem.family in EXECUTED and runs_code)
     if proven is not None and (runs_code or problem.family not in ONLY_EXECUTED):
         return {"finish": proven.key, "reason": _reason(evidence, proven.key)}
+    if evidence.fruitless >= ENOUGH and not evidence.candidates:
+        return {"give_up": FRUITLESS}
     if not runs_code and problem.family in ONLY_EXECUTED and evidence.candidates:
         return {"give_up": UNTESTABLE}
     stage = _next(problem, view, evidence, runs_code=runs_code).offered(view)

@@ -95,10 +95,6 @@ class DesignerView:
         )
         return not refused and (not self.offered or operator in self.offered)
 
-    def entry(self, key: str) -> Entry | None:
-        """The entry under an exact key; None: it is not listed."""
-        return next((one for one in self.memory if one.key == key), None)
-
 
 def _lines(text: str, section: str) -> tuple[dict[str, Any], ...]:
     match = re.search(_SECTION.format(section), text, re.DOTALL | re.MULTILINE)

@@ -30,6 +30,11 @@ class Evidence:
             return [one for one in self.memory if one.kind == "code"]
         return [one for one in self.memory if one.kind in ("answer", "vote") and one.answer is not None]
 
+    @property
+    def fruitless(self) -> int:
+        """Attempts that ended without an answer."""
+        return sum(1 for one in self.memory if one.kind in ("answer", "vote") and one.answer is None)
+
     def tests(self, candidate: Entry) -> list[Entry]:
         """Tests of the candidate, or of programs written to check it, oldest first."""
         run = {candidate.key}

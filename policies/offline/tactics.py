@@ -37,7 +37,7 @@ def checked_by_program(problem: str, candidate: str, number: int, suffix: str = 
 def next_executed(problem: Problem, source: str, evidence: Evidence) -> Stage:
     """Equations and game of 24: an attempt counts once a program has checked it."""
     tried = evidence.candidates
-    number = len(tried) + 1
+    number = len(tried) + evidence.fruitless + 1
     if not tried:
         attempts = ("", "_b") if problem.difficulty == "hard" else ("",)
         return Stage("Make a candidate and check it by a program", _attempts(source, attempts, number))

@@ -40,12 +40,13 @@ class Bait:
         self._inherited = os.open(self._secret, os.O_RDONLY)
         os.set_inheritable(self._inherited, True)
         self._victim = self._start_victim()
-        self._tcp = self._listening(socket.AF_INET, ("127.0.0.1", 0))
-        self._named = self._listening(socket.AF_UNIX, str(self._folder / "socket"))
-        self._abstract = self._listening(socket.AF_UNIX, f"\0{self.token}")
-        self._udp = self._stack.enter_context(socket.socket(socket.AF_INET, socket.SOCK_DGRAM))
-        self._udp.bind(("127.0.0.1", 0))
-        self._udp.setblocking(False)
+        loopback, here = ("127.0.0.1", 0), str(self._folder / "socket")
+        self._listeners = {
+            "tcp": self._bound(socket.AF_INET, socket.SOCK_STREAM, loopback),
+            "udp": self._bound(socket.AF_INET, socket.SOCK_DGRAM, loopback),
+            "socket": self._bound(socket.AF_UNIX, socket.SOCK_STREAM, here),
+            "abstract socket": self._bound(socket.AF_UNIX, socket.SOCK_STREAM, f"\0{self.token}"),
+        }
 
     def __enter__(self) -> Self:
         """The lay-out itself."""
@@ -73,21 +74,16 @@ class Bait:
             "home": _files(home),
             "project": _files(project),
             "victim": self._victim.pid,
-            "tcp": self._tcp.getsockname()[1],
-            "udp": self._udp.getsockname()[1],
+            "tcp": self._listeners["tcp"].getsockname()[1],
+            "udp": self._listeners["udp"].getsockname()[1],
             "socket": str(self._folder / "socket"),
         }
         return json.dumps(known) + "\n"
 
     def evidence(self) -> str | None:
         """What the attempt since the last call has left or reached; None: nothing."""
-        for listener, name in ((self._tcp, "TCP"), (self._named, "unix"), (self._abstract, "abstract unix")):
-            with suppress(BlockingIOError):
-                listener.accept()[0].close()
-                return f"a connection reached the host's {name} listener"
-        with suppress(BlockingIOError):
-            self._udp.recv(1)
-            return "a datagram reached the host"
+        if reached := [name for name, listener in self._listeners.items() if _reached(listener)]:
+            return f"it reached the host's {', '.join(reached)}"
         if self._victim.poll() is not None:
             self._victim.communicate()
             self._victim = self._start_victim()
@@ -113,12 +109,28 @@ class Bait:
             env={"SECRET": self.token},
         )
 
-    def _listening(self, family: socket.AddressFamily, address: str | tuple[str, int]) -> socket.socket:
-        listener = self._stack.enter_context(socket.socket(family, socket.SOCK_STREAM))
+    def _bound(
+        self, family: socket.AddressFamily, kind: socket.SocketKind, address: str | tuple[str, int]
+    ) -> socket.socket:
+        listener = self._stack.enter_context(socket.socket(family, kind))
         listener.bind(address)
-        listener.listen()
         listener.setblocking(False)
+        if kind == socket.SOCK_STREAM:
+            listener.listen()
         return listener
+
+
+def _reached(listener: socket.socket) -> bool:
+    """Whether anything has come to the listener since this was last asked."""
+    reached = False
+    with suppress(BlockingIOError):
+        while True:
+            if listener.type == socket.SOCK_STREAM:
+                listener.accept()[0].close()
+            else:
+                listener.recv(1)
+            reached = True
+    return reached
 
 
 def _files(folder: Path) -> list[str]:

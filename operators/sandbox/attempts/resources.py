@@ -9,12 +9,12 @@ from .attempt import SMALL, Escape
 _BRIEF = replace(SMALL, seconds=1.0)
 _TIMED = frozenset({"timeout", "killed"})
 _OUT_OF_MEMORY = frozenset({"memory", "limit", "killed"})
-_LIMITED = frozenset({"limit", "killed"})
+_LIMITED = frozenset({"limit", "memory", "killed"})
 
 RESOURCES = (
     Escape(
         "fork-bomb",
-        "start processes until there are far too many",
+        "start processes until there are far too many, and keep them",
         """
 import signal
 children = []
@@ -28,6 +28,7 @@ try:
 except OSError:
     pass
 if len(children) > 20:
+    time.sleep(0.5)
     got.append(f"{len(children)} processes")
 for child in children:
     os.kill(child, signal.SIGKILL)
@@ -37,7 +38,7 @@ for child in children:
     ),
     Escape(
         "thread-bomb",
-        "start threads until there are far too many",
+        "start threads until there are far too many, and keep them",
         """
 import threading
 done = threading.Event()
@@ -51,6 +52,7 @@ try:
 except RuntimeError:
     pass
 if len(threads) > 20:
+    time.sleep(0.5)
     got.append(f"{len(threads)} threads")
 done.set()
 """,

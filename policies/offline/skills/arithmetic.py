@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar, Final, Literal
 
-from ..dice import Dice
 from .derivation import Derivation, Line, Operand, Ref
+from .derived import DerivedProblem
 from .expression import NotAnExpression, Number, Operation, Tree, Unknown, read_expression
-from .numeric import NumericProblem
-from .skill import Solution
 
 _ASKED: Final = re.compile(
     r"(?:(?:what is|compute|calculate|evaluate)\s+)?([\d\s.()+*/×÷·−-]+?)\s*(?:=\s*\?|[.?])?"
@@ -21,10 +18,9 @@ _ASKED: Final = re.compile(
 
 
 @dataclass(frozen=True)
-class Arithmetic(NumericProblem):
+class Arithmetic(DerivedProblem):
     """The value of one expression."""
 
-    derivation: Derivation
     family: ClassVar[str] = "arithmetic"
 
     @property
@@ -40,23 +36,6 @@ class Arithmetic(NumericProblem):
             "Work products and quotients from left to right, keeping fractions exact.",
             "Work sums and differences from left to right.",
         )
-
-    @property
-    def value(self) -> Fraction:
-        """Of the expression."""
-        return self.derivation.result()
-
-    def right(self, dice: Dice) -> Solution:
-        """Line by line."""
-        return self.derivation.right()
-
-    def wrong(self, dice: Dice) -> Solution:
-        """With one slip."""
-        return self.derivation.wrong(dice)
-
-    def computation(self) -> tuple[str, str]:
-        """The same lines, in Python."""
-        return self.derivation.source(), f"step_{len(self.derivation.lines)}"
 
 
 def parse(question: str) -> Arithmetic | None:

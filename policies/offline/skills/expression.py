@@ -102,6 +102,8 @@ class _Reader:
             if not self.peek() or self.take() != ")":
                 raise NotAnExpression("a bracket is not closed")
             return inner
+        if token == "+":
+            return self.unit()
         if token == "-":
             operand = self.unit()
             return Number(-operand.value) if isinstance(operand, Number) else Operation("-", ZERO, operand)

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import ClassVar, Final, Literal
 
-from ..dice import Dice
 from .derivation import Derivation, Line, Operand, Ref
-from .numeric import NumericProblem
-from .skill import Solution
+from .derived import DerivedProblem
 
 Numbers = tuple[Fraction, ...]
 Given = Callable[[Numbers], tuple[tuple[str, str, Operand, Operand], ...]]
@@ -117,10 +115,9 @@ STORIES: Final = (
 
 
 @dataclass(frozen=True)
-class WordProblem(NumericProblem):
+class WordProblem(DerivedProblem):
     """A story with its numbers."""
 
-    derivation: Derivation
     family: ClassVar[str] = "word_problems"
 
     @property
@@ -136,23 +133,6 @@ class WordProblem(NumericProblem):
         first = ", ".join(labels[: (len(labels) + 1) // 2])
         then = ", ".join(labels[(len(labels) + 1) // 2 :])
         return f"Find: {first}.", f"From these, find: {then}.", "See whether size and unit of the result make sense."
-
-    @property
-    def value(self) -> Fraction:
-        """What the last step comes to."""
-        return self.derivation.result()
-
-    def right(self, dice: Dice) -> Solution:
-        """Step by step."""
-        return self.derivation.right()
-
-    def wrong(self, dice: Dice) -> Solution:
-        """With one slip."""
-        return self.derivation.wrong(dice)
-
-    def computation(self) -> tuple[str, str]:
-        """The same steps, in Python."""
-        return self.derivation.source(), f"step_{len(self.derivation.lines)}"
 
 
 def parse(question: str) -> WordProblem | None:
