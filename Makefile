@@ -2,6 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ROOMS := checkpoints graphs operators policies training
+FACE := .cli .commands .console .digest .errors .sampling
 export OMP_NUM_THREADS := 1
 export LANGSMITH_TRACING := false
 
@@ -31,7 +33,7 @@ lint: $(VENV)/.dev
 # mypy reads packages by directory name, and this package's directory is the checkout, whatever it is called.
 types: $(VENV)/.dev
 	mkdir -p $(VENV)/types && ln -sfn "$(CURDIR)" $(VENV)/types/flowwright
-	MYPYPATH=$(VENV)/types $(BIN)/mypy -p flowwright
+	MYPYPATH=$(VENV)/types $(BIN)/mypy $(ROOMS:%=-p flowwright.%) $(FACE:%=-m flowwright%)
 
 imports: $(VENV)/.dev
 	$(BIN)/lint-imports

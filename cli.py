@@ -17,8 +17,9 @@ DEFAULT_DB = "sqlite:///flowwright.db"
 def database_option(command: Command) -> Command:
     """`--db` and `--db-timeout`, as every command that reads or writes runs has them."""
     text = "Seconds to wait for a database that another process has locked."
-    wait = {"type": click.FloatRange(0), "default": 10.0, "envvar": "FLOWWRIGHT_DB_TIMEOUT", "show_default": True}
-    command = click.option("--db-timeout", help=text, **wait)(command)
+    command = click.option(
+        "--db-timeout", type=click.FloatRange(0), default=10.0, envvar="FLOWWRIGHT_DB_TIMEOUT", help=text
+    )(command)
     text = "Where runs live: sqlite:///FILE (or the variable FLOWWRIGHT_DB)."
     return click.option("--db", default=DEFAULT_DB, envvar="FLOWWRIGHT_DB", show_default=True, help=text)(command)
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from secrets import token_hex
-from typing import Any, Final
+from typing import Any, cast
 
 from rich.table import Table
 
@@ -38,24 +38,27 @@ from .training.tasks import FAMILIES, check_answer
 from .training.tasks.task_file import TaskRow, read_task_file
 
 Options = Mapping[str, Any]
-ROLES: Final = ("designer", "executor", "generator", "summarizer")
 
 
 def policies_from(options: Options, stored: Mapping[str, str] | None = None) -> Policies:
     """Policies by `--ROLE`, else `--model`, else what the run used before, else offline."""
-    known = stored or {}
-    model = options.get("model")
-    chosen = {role: options.get(role) or model or known.get(role) for role in ROLES}
-    for role in ("designer", "executor"):
-        chosen[role] = chosen[role] or "offline"
-    chosen["summarizer"] = options.get("summarizer") or known.get("summarizer")
-    return Policies(**chosen)
+    known, model = stored or {}, options.get("model")
+
+    def chosen(role: str, fallback: str | None = None) -> str | None:
+        return options.get(role) or model or known.get(role) or fallback
+
+    return Policies(
+        designer=chosen("designer", "offline"),
+        executor=chosen("executor", "offline"),
+        generator=chosen("generator"),
+        summarizer=options.get("summarizer") or known.get("summarizer"),
+    )
 
 
 def budget_from(options: Options) -> Budget:
     """The limits that were given."""
     given = {name: options[f"budget_{name}"] for name in RESOURCES if options.get(f"budget_{name}") is not None}
-    return Budget(**given)  # type: ignore[typeddict-item]  # names are the resources
+    return cast(Budget, given)
 
 
 def session_for(options: Options, policies: Policies | None = None, *, create: bool = False) -> Session:
@@ -190,7 +193,7 @@ def run_row(session: Session, thread_id: str) -> dict[str, Any]:
         }  # fmt: skip
     usage = state["usage"]
     return {
-        "thread": thread_id, "system": state["run"]["system"], "status": state["status"], "answer": state["answer"],
+        "thread": thread_id, "system": state["run"]["system"], "status": state["status"], "answer": state.get("answer"),
         "turns": usage["turns"], "operations": usage["operations"], "calls": usage["calls"],
         "tokens": usage["input_tokens"] + usage["output_tokens"],
     }  # fmt: skip

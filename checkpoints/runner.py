@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
 from langgraph.types import StateSnapshot
@@ -109,4 +109,4 @@ async def _drive(
         if listener is not None:
             listener(event)
     values = (await graph.aget_state(thread_config(thread_id))).values
-    return result_of(values, thread_id)
+    return result_of(cast(State, values), thread_id)

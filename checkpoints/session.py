@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, cast
 
 from ..errors import UsageError
 from ..graphs.budget import Budget
@@ -58,7 +58,7 @@ class Session(AbstractContextManager["Session"]):
         values = self.graph.get_state(thread_config(thread_id)).values
         if "run" not in values:
             raise UsageError(f"there is no thread {thread_id!r}", fix="`flowwright runs` lists the threads")
-        return State(**values)
+        return cast(State, values)
 
     async def take_up(self, task: Task, thread_id: str, context: Context, listener: Listener | None) -> RunResult:
         """The result of `task` on `thread_id`: as it is if the run has ended, resumed if it was interrupted, started
@@ -68,7 +68,7 @@ class Session(AbstractContextManager["Session"]):
             return await start_run(self.graph, task, thread_id, context, listener)
         if has_work(state):
             return await resume_run(self.graph, thread_id, listener)
-        return result_of(State(**state.values), thread_id)
+        return result_of(cast(State, state.values), thread_id)
 
     async def run_all(
         self,

@@ -18,6 +18,7 @@ from langgraph.checkpoint.base import (
     CheckpointMetadata,
     CheckpointTuple,
     DeltaChannelHistory,
+    get_checkpoint_id,
 )
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.utils import search_where
@@ -25,6 +26,7 @@ from langgraph.checkpoint.sqlite.utils import search_where
 from . import housekeeping, statements
 from .database import Database
 from .filters import allowed_keys, check_filter
+from .lineage import delta_histories
 from .packing import pack, unpack
 from .serializer import strict_serializer
 from .writer import Change
@@ -135,6 +137,20 @@ class GroupCommitSaver(SqliteSaver):
     async def aget_tuple(self, config: RunnableConfig) -> CheckpointTuple | None:
         """As `get_tuple`."""
         return self.get_tuple(config)
+
+    def get_delta_channel_history(
+        self, *, config: RunnableConfig, channels: Sequence[str]
+    ) -> Mapping[str, DeltaChannelHistory]:
+        """What the delta channels of a checkpoint (of the thread's last one when `config` names none) are made of."""
+        if not channels:
+            return {}
+        id = get_checkpoint_id(config)
+        if not id and (last := self.get_tuple(config)) is not None:
+            id = last.checkpoint["id"]
+        where = config["configurable"]
+        key = (str(where["thread_id"]), where.get("checkpoint_ns", ""), id or "")
+        with self.cursor() as cursor:
+            return delta_histories(cursor, self.serde, key, channels)
 
     async def aget_delta_channel_history(
         self, *, config: RunnableConfig, channels: Sequence[str]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Final
 
 from .memory import Entry, Memory, name_of
@@ -16,7 +15,7 @@ _VERDICTS: Final = {None: 0, "accept": 2, "minor_issues": 1, "major_issues": -2,
 def evidence_for(memory: Memory, key: str) -> Evidence:
     """Latest verdict, latest test and vote share for the candidate at `key`. A test counts for the candidate it ran
     and for the one that a check program was written from."""
-    checked = {key, *_check_programs(memory, key)}
+    checked = {key, *check_programs(memory, {key})}
     verdict, passed = None, None
     for one in memory.entries:
         if one["kind"] == "review" and key in one["inputs"]:
@@ -26,9 +25,14 @@ def evidence_for(memory: Memory, key: str) -> Evidence:
     return Evidence(candidate=key, verdict=verdict, passed=passed, support=memory[key]["data"].get("support"))
 
 
-def _check_programs(memory: Memory, key: str) -> Iterator[str]:
-    if memory[key]["kind"] != "code":
-        yield from (one["key"] for one in memory.entries if one["kind"] == "code" and key in one["inputs"])
+def check_programs(memory: Memory, candidates: set[str]) -> set[str]:
+    """Keys of the programs that were written to check one of `candidates`, repaired ones among them."""
+    programs: set[str] = set()
+    for one in memory.entries:
+        sources = {"GENERATE_CODE": candidates, "REFINE_CODE": programs}.get(one["by"], set())
+        if sources.intersection(one["inputs"]):
+            programs.add(one["key"])
+    return programs - candidates
 
 
 def contradicted(evidence: Evidence) -> bool:
@@ -40,9 +44,11 @@ def contradicted(evidence: Evidence) -> bool:
 
 def best_candidate(memory: Memory) -> str | None:
     """The candidate with the best evidence, the latest of equals; None: the run has produced none."""
+    results = {one["key"] for one in memory.entries if is_candidate(one) and one["kind"] != "code"}
+    programs = check_programs(memory, results)
     best: tuple[tuple[int, int, float, int], str] | None = None
     for position, one in enumerate(memory.entries):
-        if not is_candidate(one):
+        if not is_candidate(one) or one["key"] in programs:
             continue
         found = evidence_for(memory, one["key"])
         tested = {True: 1, None: 0, False: -1}[found["passed"]]

@@ -19,7 +19,8 @@ from .operation import Operation, Planned
 from .turn import Turn
 
 Status = Literal["running", "finished", "best_effort", "failed"]
-SNAPSHOT_EVERY: Final = 1000
+SNAPSHOT_EVERY: Final = 250
+"""Updates of a growing channel between stored copies of it: fewer copies are less to store, more are less to read."""
 
 
 def in_order(current: list[Any], writes: Sequence[list[Any]]) -> list[Any]:

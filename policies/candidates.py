@@ -33,8 +33,8 @@ _ROUGH_LIMIT = 200_000
 _QUOTED_KEY = re.compile(r"""\{\s*["']""")
 
 # What things cost, in units of about 10 ns; a reply may cost _ALLOWANCE and _PER_CHARACTER more for each character.
-_ALLOWANCE, _PER_CHARACTER = 20_000_000, 8
-_ATTEMPT, _TOO_DEEP, _SCAN_CHARACTER, _REPAIR_CHARACTER = 300, 10_000, 8, 150
+_ALLOWANCE, _PER_CHARACTER = 10_000_000, 4
+_ATTEMPT, _TOO_DEEP, _SCAN_CHARACTER, _REPAIR, _REPAIR_CHARACTER = 300, 10_000, 8, 1_000, 150
 
 
 class TangledError(ValueError):
@@ -140,7 +140,7 @@ class Candidates:
             if error.cut and start + len(piece) == len(self.text) and _QUOTED_KEY.match(piece):
                 self.open_at = start
             return None, start
-        self._spend(_REPAIR_CHARACTER * length)
+        self._spend(_REPAIR + _REPAIR_CHARACTER * length)
         return rough.read(piece[:length]), start + length
 
     def _spend(self, units: int) -> None:

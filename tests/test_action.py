@@ -81,6 +81,7 @@ def test_nothing_within_a_string_has_a_meaning(inside: str) -> None:
         ('{"finish": "he said "hi" twice"}', {"finish": 'he said "hi" twice'}),
         ('{"finish": "a\\\'b"}', {"finish": "a'b"}),
         ('{"finish": it\'s done}', {"finish": "it's done"}),
+        ('{"finish": NaN}', {"finish": "NaN"}),
         ('{"finish": "a\r\nb\\r\\nc"}', {"finish": "a\nb\nc"}),
         ("{'steps': [{'set': '{1,2'}, {'set': '}'},], }", {"steps": [{"set": "{1,2"}, {"set": "}"}]}),
     ],

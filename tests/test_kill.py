@@ -86,7 +86,9 @@ def differences(one: Any, other: Any, path: str = "") -> list[str]:
     if isinstance(one, dict) and isinstance(other, dict):
         return [line for key in {**one, **other} for line in differences(one.get(key), other.get(key), f"{path}.{key}")]
     if isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        return [line for n, pair in enumerate(zip(one, other, strict=True)) for line in differences(*pair, f"{path}[{n}]")]
+        return [
+            line for n, pair in enumerate(zip(one, other, strict=True)) for line in differences(*pair, f"{path}[{n}]")
+        ]
     return [] if one == other else [f"{path}: {one!r} != {other!r}"]
 
 

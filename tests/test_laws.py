@@ -166,7 +166,10 @@ def test_evidence_prefers_tests_over_reviews_over_votes_over_nothing() -> None:
     assert best_candidate(Memory(entries)) == "b@1"
     entries.append(made("r@1", "review", ["a@1"], verdict="accept"))
     assert best_candidate(Memory(entries)) == "a@1"
-    entries += [made("c@1", "code", ["problem@1", "b@1"]), made("t@1", "test", ["c@1"], passed=True)]
+    entries += [
+        made("c@1", "code", ["problem@1", "b@1"], by="GENERATE_CODE"),
+        made("t@1", "test", ["c@1"], passed=True),
+    ]
     assert evidence_for(Memory(entries), "b@1")["passed"] is True
     entries.append(made("t@2", "test", ["c@1"], passed=False))
     assert contradicted(evidence_for(Memory(entries), "c@1"))

@@ -24,7 +24,7 @@ from langchain_core.messages import HumanMessage, SystemMessage
 from offline_run import KINDS, ROOT, about, ask, decision, designer_prompt, last_line, operator_prompt, rows
 from pydantic import ValidationError
 
-FOREIGN = "Anna has three apples and eats one a day. For how many days will they last?"
+FOREIGN = "A child has three apples and eats one a day. For how many days will they last?"
 OTHER_SETS = (
     "gsm8k_test.jsonl", "HumanEval.jsonl.gz", "aime24.json", "bamboogle.json", "hotpotqa.json", "medqa.json",
 )  # fmt: skip

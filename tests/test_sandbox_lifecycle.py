@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import secrets
 import signal
 import subprocess
@@ -20,7 +19,13 @@ from flowwright.operators.sandbox import Limits, Sandbox, SandboxUnavailable, op
 
 SLEEPER = """
 import os, sys
-os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", "import time; print('asleep', flush=True); time.sleep(60)", "{token}"])
+code = "import time; print('asleep', flush=True); time.sleep(60)"
+os.execv(sys.executable, [sys.executable, "-I", "-S", "-c", code, "{token}"])
+"""
+HOST = """
+import sys
+from flowwright.operators.sandbox import open_sandbox
+open_sandbox(sys.argv[1]).run(sys.stdin.read())
 """
 
 
@@ -58,7 +63,7 @@ def until(condition: Callable[[], object], seconds: float = 10) -> bool:
 
 
 def descriptors() -> set[str]:
-    return {f"{path.name} {os.readlink(path)}" for path in Path("/proc/self/fd").iterdir() if path.exists()}
+    return {f"{path.name} {path.readlink()}" for path in Path("/proc/self/fd").iterdir() if path.exists()}
 
 
 def test_many_threads_run_at_once_and_leave_nothing_behind(
@@ -105,8 +110,7 @@ async def test_cancelling_a_run_kills_it(sandbox: Sandbox) -> None:
 
 def test_nothing_outlives_the_process_that_started_it(sandbox: Sandbox) -> None:
     token = secrets.token_hex(16)
-    script = "import sys\nfrom flowwright.operators.sandbox import open_sandbox\nopen_sandbox(sys.argv[1]).run(sys.stdin.read())\n"
-    with subprocess.Popen([sys.executable, "-c", script, sandbox.name], stdin=subprocess.PIPE, text=True) as host:
+    with subprocess.Popen([sys.executable, "-c", HOST, sandbox.name], stdin=subprocess.PIPE, text=True) as host:
         assert host.stdin is not None
         host.stdin.write(SLEEPER.format(token=token))
         host.stdin.close()

@@ -34,7 +34,7 @@ class Generator:
 
     async def __call__(self, state: State, runtime: Runtime[Context]) -> Command[str]:
         """The answer, its status and its evidence."""
-        scene, stop = self.services.scene(state), state["stop"]
+        scene, stop = self.services.scene(state), state.get("stop")
         chosen = stop["candidate"] if stop else None
         key = chosen or best_candidate(scene.memory)
         if key is None:

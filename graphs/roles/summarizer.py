@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import secrets
 import time
+from typing import Final
 from uuid import uuid4
 
 from langchain_core.messages import AnyMessage, get_buffer_string
@@ -22,7 +23,8 @@ from ..state import Run, State, Task
 from ..view import excerpt, problem_text
 from .role import Update
 
-SUMMARY = Sampling(temperature=0.01, max_tokens=700)
+EMPTY: Final[Update] = {"turns": [], "operations": []}
+SUMMARY: Final = Sampling(temperature=0.01, max_tokens=700)
 
 
 class Summarizer:
@@ -38,7 +40,10 @@ class Summarizer:
             context: Context | None = runtime.context
             return Command(update=self.start(state, context or Context()), goto="designer")
         run = state["run"]
-        update: Update = {"run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}}
+        # Only a channel that is written gets snapshots, and reading a state goes back to the oldest snapshot of all.
+        update: Update = {
+            "run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}, "messages": []
+        }  # fmt: skip
         if "summarizer" in self.services.policies:
             update |= await self.summarize(state)
         return Command(update=update, goto="designer")
@@ -52,13 +57,13 @@ class Summarizer:
             entries.append(entry("conversation@1", "conversation", "user", get_buffer_string(earlier), at=[0, 1]))
         update: Update = {
             "run": self.identity(task, context, number, len(state.get("messages", []))),
-            "budget": self.limits(task.get("budget", {}), context),
-            "stage": None, "stop": None, "status": "running", "answer": None, "evidence": None,
+            "budget": self.limits(task.get("budget", {}), context), "status": "running",
         }  # fmt: skip
+        fresh: Update = {"usage": spend(None, {"turns": 1}), "memory": entries}
         if number == 1:
-            return update | {"usage": spend(None, {"turns": 1}), "memory": entries}
-        fresh = {"usage": spend(None, {"turns": 1}), "memory": entries, "turns": [], "operations": []}
-        return update | {name: Overwrite(value) for name, value in fresh.items()}
+            return update | fresh
+        ended: Update = {"stage": None, "stop": None, "answer": None, "evidence": None}
+        return update | ended | {name: Overwrite(value) for name, value in {**EMPTY, **fresh}.items()}
 
     def identity(self, task: Task, context: Context, number: int, messages: int) -> Run:
         """Who the run is."""

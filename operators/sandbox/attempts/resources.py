@@ -82,7 +82,7 @@ children = []
 for _ in range(5):
     child = os.fork()
     if child == 0:
-        block = bytearray(b"x" * (60 << 20))
+        block = b"x" * (60 << 20)
         time.sleep(3)
         os._exit(0)
     children.append(child)
