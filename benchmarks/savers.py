@@ -166,13 +166,12 @@ def compare(rounds: int) -> dict[str, Any]:
         for (kind, concurrency), found in sorted(rows.items(), key=lambda item: (item[0][1], item[0][0]))
     ]
     ratios = {
-        str(concurrency): summary(
-            [
-                group["steps_per_s"] / shipped["steps_per_s"]
-                for group, shipped in zip(rows[GROUP, concurrency], rows[SHIPPED, concurrency], strict=True)
-            ]
-        )
+        str(concurrency): {
+            "throughput": summary([g["steps_per_s"] / s["steps_per_s"] for g, s in pairs]),
+            "cpu": summary([g["cpu_ms"] / s["cpu_ms"] for g, s in pairs]),
+        }
         for concurrency in CONCURRENCY
+        for pairs in [list(zip(rows[GROUP, concurrency], rows[SHIPPED, concurrency], strict=True))]
     }
     return {"rounds": rounds, "turns": TURNS, "super_steps": STEPS, "rows": table, "group_over_shipped": ratios}
 
@@ -194,7 +193,8 @@ def main() -> None:
         numbers = (row["steps_per_s"]["median"], row["wall_ms"]["median"], row["cpu_ms"]["median"])
         print(f"{row['saver']:18} {row['concurrency']:4} {numbers[0]:8.0f} {numbers[1]:8.2f} {numbers[2]:12.2f}")
     for concurrency, ratio in result["group_over_shipped"].items():
-        print(f"group commit over shipped at {concurrency}: x{ratio['median']} ({ratio['min']} to {ratio['max']})")
+        said = (f"{key} x{one['median']} ({one['min']} to {one['max']})" for key, one in ratio.items())
+        print(f"group commit over shipped at {concurrency}: {', '.join(said)}")
     result["versions"] = {
         "python": platform.python_version(),
         "sqlite": sqlite3.sqlite_version,

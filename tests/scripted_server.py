@@ -77,6 +77,8 @@ class Answer:
     usage: bool = True
     stop_after: int | None = None
     """Drop the connection after so many pieces of a stream (0: instead of any answer)."""
+    error_after: int | None = None
+    """Send an error event (`message`, `error_code`) after so many pieces of a stream, as vLLM does."""
     end_after: int | None = None
     """End a stream after so many pieces, without finish reason, as if all were well."""
 
@@ -229,6 +231,9 @@ class ScriptedServer:
                 return False
             if number == answer.end_after:
                 break
+            if number == answer.error_after:
+                error = {"error": {"message": answer.message, "code": answer.error_code or 500}}
+                writer.write(_chunk(b"data: " + json.dumps(error).encode() + b"\n\n"))
             await asyncio.sleep(wait / len(events))
             writer.write(_chunk(b"data: " + json.dumps(event).encode() + b"\n\n"))
             await writer.drain()

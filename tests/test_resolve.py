@@ -99,6 +99,9 @@ def test_roles_with_one_address_share_one_client() -> None:
     resolved = Policies(designer="vllm:m", executor="vllm:m", verifier="vllm:other").resolve()
     assert resolved["designer"] is resolved["executor"]
     assert resolved["verifier"] is not resolved["designer"]
+    chat = FakeListChatModel(responses=["a"])
+    mine = Policies(designer=chat, executor=chat).resolve()
+    assert mine["designer"] is mine["executor"]
 
 
 def test_any_model_of_langchain_is_taken_without_its_own_retries(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -215,6 +218,14 @@ def test_no_key_is_in_a_name_or_a_repr(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # imports
+
+
+def test_the_chat_model_is_a_public_name_and_nothing_else_is_made_up() -> None:
+    import flowwright.policies as room
+
+    assert all(getattr(room, name) is not None for name in room.__all__)
+    with pytest.raises(AttributeError, match="ChatLocal"):
+        room.ChatLocal  # noqa: B018
 
 
 def run_alone(code: str) -> subprocess.CompletedProcess[str]:

@@ -122,6 +122,17 @@ def test_every_end_of_a_candidate_is_a_verdict(sandbox: Sandbox, candidate: str,
     assert Verdict.model_validate_json(verdict.model_dump_json()) == verdict
 
 
+@pytest.mark.parametrize(
+    ("frame", "reason"),
+    [(b"v{}", "the verdict of the tests cannot be read"), (b"z", "neither a question nor a verdict")],
+)
+def test_tests_that_speak_for_the_harness_judge_nothing(sandbox: Sandbox, frame: bytes, reason: str) -> None:
+    tests = f"import gc\n[thing for thing in gc.get_objects() if type(thing).__name__ == 'Wire'][0].send({frame!r})\n"
+    verdict = sandbox.check(ADD, tests)
+    assert verdict.status == "error"
+    assert reason in verdict.failures[-1]
+
+
 def test_an_endless_loop_in_the_tests_ends(sandbox: Sandbox) -> None:
     verdict = sandbox.check(ADD, "while True: pass", limits=BRIEF)
     assert judged(verdict) == ("timeout", 0, ["the tests: processor time ran out"])

@@ -28,6 +28,22 @@ from flowwright.operators.sandbox import open_sandbox
 open_sandbox(sys.argv[1]).run(sys.stdin.read())
 """
 
+SUBREAPER = """
+import ctypes, os, sys
+from flowwright.operators.sandbox import Limits, open_sandbox
+ADOPT_ORPHANS = 36
+ctypes.CDLL(None).prctl(ADOPT_ORPHANS, 1, 0, 0, 0)
+sandbox = open_sandbox(sys.argv[1])
+limits = Limits(seconds=0.5, file_mb=1)
+sources = "pass", "import time; time.sleep(9)", "while True: print('x' * 999)", "import os; os.kill(os.getpid(), 9)"
+ends = [sandbox.run(source, limits=limits).status for source in sources]
+ends.append(sandbox.check("def f(): return 1", "assert f() == 1").status)
+try:
+    ends.append(os.waitpid(-1, os.WNOHANG))
+except ChildProcessError:
+    print(*ends)
+"""
+
 
 @pytest.fixture(params=["bubblewrap", "namespaces"])
 def sandbox(request: pytest.FixtureRequest) -> Sandbox:
@@ -117,6 +133,11 @@ def test_nothing_outlives_the_process_that_started_it(sandbox: Sandbox) -> None:
         assert until(lambda: with_token(token))
         host.send_signal(signal.SIGKILL)
     assert until(lambda: not with_token(token))
+
+
+def test_no_run_however_it_ends_leaves_a_process_to_init(sandbox: Sandbox) -> None:
+    ended = subprocess.run([sys.executable, "-c", SUBREAPER, sandbox.name], capture_output=True, text=True, check=True)
+    assert ended.stdout.split() == ["ok", "timeout", "limit", "killed", "passed"]
 
 
 def test_children_of_a_program_end_with_it(sandbox: Sandbox) -> None:

@@ -8,6 +8,7 @@ import sys
 import pytest
 from flowwright.errors import UsageError
 from flowwright.operators.sandbox import Sandbox, SandboxUnavailable, open_sandbox
+from flowwright.operators.sandbox.bubblewrap import Bubblewrap
 
 OPEN = """
 import sys
@@ -63,6 +64,12 @@ def test_where_none_works_each_reason_and_the_fix_are_told() -> None:
 def test_an_installed_bubblewrap_that_cannot_work_is_not_opened() -> None:
     whole, *_ = refused(path=None)
     assert "bubblewrap: the sandbox could not be set up: bwrap:" in whole
+
+
+def test_bubblewrap_that_is_not_installed_says_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/nonexistent")
+    with pytest.raises(SandboxUnavailable, match=r"bwrap is not installed\. Run: apt install bubblewrap"):
+        Bubblewrap()
 
 
 def test_unavailable_is_the_callers_to_fix() -> None:

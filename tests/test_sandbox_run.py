@@ -92,6 +92,12 @@ def test_every_end_is_an_execution(sandbox: Sandbox, source: str, status: str, e
     assert execution.seconds < BRIEF.seconds
 
 
+def test_a_program_that_speaks_for_the_harness_gains_nothing(sandbox: Sandbox) -> None:
+    source = "import gc\n[thing for thing in gc.get_objects() if type(thing).__name__ == 'Wire'][0].send(b'splendid')\n"
+    execution = sandbox.run(source)
+    assert (execution.status, execution.exception) == ("error", "its report cannot be read")
+
+
 def test_wall_time_ends_a_program_that_sleeps_and_its_output_is_kept(sandbox: Sandbox) -> None:
     execution = sandbox.run("print('before')\nimport time\ntime.sleep(60)\n", limits=replace(BRIEF, seconds=0.5))
     assert (execution.status, execution.exception) == ("timeout", "wall time of 0.5 s ran out")

@@ -61,4 +61,4 @@ def _file_system(limits: Limits) -> list[str]:
 
 
 def _behaviour() -> tuple[str, ...]:
-    return "--die-with-parent", "--new-session", "--hostname", "sandbox"
+    return "--die-with-parent", "--as-pid-1", "--new-session", "--hostname", "sandbox"

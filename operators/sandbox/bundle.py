@@ -11,8 +11,8 @@ from types import CodeType
 from typing import Any
 
 _MODULES = {
-    "confine": ("wire", "syscalls", "privileges", "confine"),
-    "namespaces": ("wire", "syscalls", "privileges", "landlock", "namespaces"),
+    "confine": ("wire", "syscalls", "supervision", "privileges", "confine"),
+    "namespaces": ("wire", "syscalls", "supervision", "landlock", "namespaces"),
     "program": ("wire", "codec", "program"),
     "candidate": ("wire", "codec", "program", "candidate"),
     "judge": ("wire", "codec", "program", "assertions", "proxy", "judge"),

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .bundle import Stage
 from .execution import End, Verdict
+from .inside.jobs import Trial
 from .inside.judge import VERDICT
 from .inside.proxy import REQUEST
 from .launch import Launch
@@ -31,7 +32,8 @@ async def check_candidate(
 ) -> Verdict:
     """Runs the candidate in the first process, the tests in the second, and carries questions and answers."""
     began = time.monotonic()
-    stages = Stage("candidate"), Stage("judge", {"entry_point": entry_point})
+    trial: Trial = {"entry_point": entry_point}
+    stages = Stage("candidate"), Stage("judge", trial)
     async with confined(launches[0], stages[0], limits) as server, confined(launches[1], stages[1], limits) as judge:
         try:
             async with asyncio.timeout(limits.seconds):

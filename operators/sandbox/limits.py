@@ -55,7 +55,7 @@ class Limits:
         return {
             "RLIMIT_CPU": (self.cpu_seconds, self.cpu_seconds + 1),
             "RLIMIT_AS": (self.memory_bytes, self.memory_bytes),
-            "RLIMIT_NPROC": (self.processes, self.processes),
+            "RLIMIT_NPROC": (self.processes + 1, self.processes + 1),  # one more waits for the program
             "RLIMIT_FSIZE": (self.file_bytes, self.file_bytes),
             "RLIMIT_NOFILE": (_OPEN_FILES, _OPEN_FILES),
             "RLIMIT_SIGPENDING": (_QUEUED_SIGNALS, _QUEUED_SIGNALS),

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from .bundle import Stage
 from .identity import own_uid
+from .inside.jobs import World
 from .interpreter import DEVICES, Interpreter
 from .launch import Launch
 from .limits import Limits
@@ -20,13 +21,13 @@ class Namespaces(Provider):
 
     def launch(self, limits: Limits) -> Launch:
         """See Provider.launch."""
-        interpreter = Interpreter.running()
-        world = {
-            "uid": own_uid(),
+        interpreter, uid = Interpreter.running(), own_uid()
+        world: World = {
+            "own_user": uid is not None,
             "readable": list(interpreter.readable),
             "links": list(interpreter.links),
             "hidden": list(interpreter.hidden),
             "devices": list(DEVICES),
             "scratch_bytes": limits.file_bytes,
         }
-        return Launch((), (Stage("namespaces", world), confine_stage(limits, None)))
+        return Launch((), (Stage("namespaces", world), confine_stage(limits, uid)))

@@ -37,7 +37,7 @@ class Confined:
         self._limits = limits
         self._nonce = nonce
         self._broken: tuple[End, str] | None = None
-        self._worlds: list[int] = []
+        self._first_process: int | None = None
         self.stdout, self.stderr = Kept(limits.output_bytes), Kept(limits.output_bytes)
 
     async def attach(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -54,9 +54,7 @@ class Confined:
     async def give(self, source: str) -> None:
         """Sends `source` once the process is confined. Raises SandboxUnavailable if it could not be."""
         if await self.receive() == _READY:
-            for child in children_of(self._process.pid):
-                with suppress(ProcessLookupError):
-                    self._worlds.append(os.pidfd_open(child))
+            self._hold_first_process()
             self.send(source.encode("utf-8", "surrogatepass"))
         elif self._broken is None:
             await self.end()
@@ -108,8 +106,10 @@ class Confined:
         if not self._outgoing.is_closing():
             self._outgoing.abort()
         self._incoming.close()
-        worlds, self._worlds = self._worlds, []
-        await asyncio.gather(*self._drains, *map(_ended, worlds))
+        await asyncio.gather(*self._drains)
+        if self._first_process is not None:
+            os.close(self._first_process)
+            self._first_process = None
 
     async def _drain(self, stream: asyncio.StreamReader, kept: Kept) -> None:
         while part := await stream.read(1 << 16):
@@ -130,21 +130,19 @@ class Confined:
         self._broken = self._broken or (status, why)
         self._kill()
 
-    def _kill(self) -> None:
-        if self._process.returncode is None:
+    def _hold_first_process(self) -> None:
+        """Takes a handle on the first process of the process namespace: with it all others there end, and the launcher
+        outside, which waits for it. Killing the launcher instead would leave it to the host's init."""
+        for child in children_of(self._process.pid):
             with suppress(ProcessLookupError):
+                self._first_process = os.pidfd_open(child)
+
+    def _kill(self) -> None:
+        with suppress(ProcessLookupError):
+            if self._first_process is not None:
+                signal.pidfd_send_signal(self._first_process, signal.SIGKILL)
+            elif self._process.returncode is None:
                 os.killpg(self._process.pid, signal.SIGKILL)
-
-
-async def _ended(pidfd: int) -> None:
-    """Waits for the end of the first process of a process namespace, which is the end of every other one in it. A
-    launcher may be gone a moment sooner."""
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    loop.add_reader(pidfd, ended.set)
-    await ended.wait()
-    loop.remove_reader(pidfd)
-    os.close(pidfd)
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ from typing import Any, ClassVar, TypeVar
 from .bundle import Stage
 from .check import check_candidate
 from .execution import Execution, Verdict
+from .inside.jobs import Confinement
 from .launch import Launch
 from .limits import DEFAULT_LIMITS, Limits
 from .program import run_program
@@ -56,7 +57,8 @@ def confine_stage(limits: Limits, uid: int | None) -> Stage:
     seccomp = seccomp_filter()
     if seccomp is None:
         raise SandboxUnavailable("no system call filter is known for this machine", fix="Use x86_64 or aarch64")
-    return Stage("confine", {"uid": uid, "rlimits": limits.as_rlimits(), "seccomp": seccomp})
+    job: Confinement = {"uid": uid, "rlimits": limits.as_rlimits(), "seccomp": seccomp}
+    return Stage("confine", job)
 
 
 def _wait_for(work: Coroutine[Any, Any, _Result]) -> _Result:

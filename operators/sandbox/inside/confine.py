@@ -7,7 +7,8 @@ import ctypes
 import os
 import resource
 
-from .privileges import give_up
+from .privileges import forbid_gain, give_up
+from .supervision import wait_for
 from .syscalls import check, libc
 from .wire import Wire
 
@@ -23,16 +24,24 @@ class _Program(ctypes.Structure):
 
 
 def main(wire: Wire, job: Confinement) -> None:
-    """Gives up root, sets the limits, installs the system call filter, reports ready."""
+    """Returns in the process that the program is for. The first process of the namespace, in which this was called,
+    waits for its end: signals do not work on that one as a program expects. It keeps its user, or its parent, whose
+    user it shares, could not end it."""
+    _install(job["seccomp"])
+    child = os.fork()
+    if child:
+        give_up(None)
+        wait_for(child)
+    wire.adopt()
     give_up(job["uid"])
     os.umask(0o077)
     os.chdir("/tmp")
     for name, bounds in job["rlimits"].items():
         resource.setrlimit(getattr(resource, name), bounds)
-    _install(job["seccomp"])
     wire.send(b"ready")
 
 
 def _install(instructions: bytes) -> None:
+    forbid_gain()
     program = _Program(len(instructions) // 8, instructions)
     check(libc.prctl(_SECCOMP, _FILTER_MODE, ctypes.byref(program)), "seccomp")

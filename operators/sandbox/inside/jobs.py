@@ -17,10 +17,10 @@ class Confinement(TypedDict):
 
 
 class World(TypedDict):
-    """What a file system of our own making holds, and who lives in it."""
+    """What a file system of our own making holds, and how it may be made."""
 
-    uid: int | None
-    """User and group to become, as root; None: an ordinary user, who takes a user namespace instead."""
+    own_user: bool
+    """Whether the process is root and will become a user of its own; if not, it needs a user namespace."""
     readable: list[str]
     """Directories and files of the host, shown read-only."""
     links: list[tuple[str, str]]

@@ -1,6 +1,5 @@
-"""From here on the process sees a file system of its own making and nothing of the host's: no other process, network,
-message queue or host name. It has no capability, cannot get one back, and dies with the host process. Three processes
-come of it: one that waits outside for the new process namespace, its first process, and the one that goes on."""
+"""From here on the process is the first of a process namespace, sees a file system of its own making, and nothing of
+the host's: no other process, network, message queue or host name. The process it was waits outside for its end."""
 
 # `pathlib` takes as long to import as the interpreter takes to start.
 # ruff: noqa: PTH102, PTH103, PTH106, PTH112, PTH120, PTH123, PTH211
@@ -12,14 +11,12 @@ import os
 import struct
 
 from . import landlock
-from .privileges import give_up
+from .supervision import die_with_parent, wait_for
 from .syscalls import check, libc
 from .wire import Wire
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from typing import NoReturn
-
     from .jobs import World
 
 _NEW_USER, _NEW_REST = 0x1000_0000, 0x6E02_0000
@@ -28,40 +25,28 @@ _NOSUID, _NODEV, _BIND, _RECURSIVE, _PRIVATE = 2, 4, 4096, 16384, 1 << 18
 _DETACH = 2
 _MOUNT_SETATTR, _HERE, _AT_RECURSIVE = 442, -100, 0x8000
 _READ_ONLY_NO_SUID = 1 | 2
-_PARENT_DEATH, _DUMPABLE = 1, 4
-_KILL = 9
 _OLD = ".host"
 _INSIDE_ID = 65534
 _INODES = 8192
 
 
 def main(wire: Wire, job: World) -> None:
-    """Returns in the confined process only."""
-    _die_with_parent()
-    _leave_namespaces(job["uid"])
+    """Returns in the first process of the new namespaces only."""
+    die_with_parent()
+    _leave_namespaces(job["own_user"])
     child = os.fork()
     if child:
-        _wait_for(child)
-    _die_with_parent()
-    _build_root(job)
-    give_up(job["uid"])
-    _die_with_parent()  # once more: a change of user takes the order back
-    landlock.restrict(job["readable"], ["/tmp"], job["devices"])
-    child = os.fork()
-    if child:
-        check(libc.prctl(_DUMPABLE, 0, 0, 0, 0), "prctl")
-        _wait_for(child)
+        wait_for(child)
     wire.adopt()
+    die_with_parent()
+    _build_root(job)
+    landlock.restrict(job["readable"], ["/tmp"], job["devices"])
 
 
-def _die_with_parent() -> None:
-    check(libc.prctl(_PARENT_DEATH, _KILL, 0, 0, 0), "prctl")
-
-
-def _leave_namespaces(uid: int | None) -> None:
+def _leave_namespaces(own_user: bool) -> None:
     user, group = os.geteuid(), os.getegid()
-    check(libc.unshare(_NEW_REST | (_NEW_USER if uid is None else 0)), "unshare")
-    if uid is None:
+    check(libc.unshare(_NEW_REST | (0 if own_user else _NEW_USER)), "unshare")
+    if not own_user:
         _write("/proc/self/setgroups", "deny")
         _write("/proc/self/uid_map", f"{_INSIDE_ID} {user} 1")
         _write("/proc/self/gid_map", f"{_INSIDE_ID} {group} 1")
@@ -70,16 +55,6 @@ def _leave_namespaces(uid: int | None) -> None:
 def _write(path: str, text: str) -> None:
     with open(path, "w") as file:
         file.write(text)
-
-
-def _wait_for(child: int) -> NoReturn:
-    """Holds no pipe open, reaps whatever dies, and ends as `child` ended."""
-    os.closerange(0, 256)
-    while True:
-        pid, status = os.wait()
-        if pid == child:
-            code = os.waitstatus_to_exitcode(status)
-            os._exit(code if code >= 0 else 128 - code)
 
 
 def _build_root(job: World) -> None:

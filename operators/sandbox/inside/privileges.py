@@ -13,7 +13,7 @@ _LAST_CAPABILITY = 63
 
 
 def give_up(uid: int | None) -> None:
-    """Becomes user and group `uid` (None: stays who it is), drops every capability, and forbids to gain any."""
+    """Becomes user and group `uid` (None: stays who it is) and drops every capability."""
     if uid is not None:
         os.setgroups([])
         os.setresgid(uid, uid, uid)
@@ -22,4 +22,8 @@ def give_up(uid: int | None) -> None:
         if libc.prctl(_DROP_BOUND, capability, 0, 0, 0):
             break  # past the last one this kernel has, or no right to shrink a bound that no longer matters
     check(libc.capset(struct.pack("=Ii", _CAPABILITY_VERSION, 0), bytes(24)), "capset")
+
+
+def forbid_gain() -> None:
+    """From here on no program that is run brings a privilege with it."""
     check(libc.prctl(_NO_NEW_PRIVILEGES, 1, 0, 0, 0), "prctl")
