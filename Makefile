@@ -40,10 +40,10 @@ imports: $(VENV)/.dev
 
 fast: $(VENV)/.dev
 	$(BIN)/coverage erase
-	$(BIN)/python -m pytest -q -m "not kill and not fuzz" --cov --cov-report=
+	$(BIN)/python -m pytest -q -n 2 -m "not kill and not fuzz" --cov --cov-report=term:skip-covered --cov-fail-under=95
 
 slow: $(VENV)/.dev
-	$(BIN)/python -m pytest -q -m "kill or fuzz" --cov --cov-append --cov-report=term:skip-covered --cov-fail-under=95
+	$(BIN)/python -m pytest -q -n 2 -m "kill or fuzz"
 
 bench: $(VENV)/.dev
 	for script in benchmarks/*.py; do $(BIN)/python $$script; done

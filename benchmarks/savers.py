@@ -124,7 +124,7 @@ async def measure(kind: str, concurrency: int, path: Path) -> dict[str, float]:
             await graph.ainvoke({"turn": 0}, {"configurable": {"thread_id": name}}, durability="sync")
 
         await asyncio.gather(*(run(f"warm-{i}") for i in range(min(concurrency, 8))))
-        runs = 10 if concurrency == 1 else concurrency
+        runs = 20 if concurrency == 1 else concurrency
         wall, cpu = time.perf_counter(), time.process_time()
         if concurrency == 1:
             for i in range(runs):
