@@ -55,6 +55,7 @@ def app() -> None:
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows of --tasks.")
 @click.option("--system", default="dyflow", show_default=True, help="Which system designs the workflow.")
+@click.option("--operators", help="Only these operators, separated by commas.")
 @click.option("--preset", default="default", show_default=True, help="Named settings of the system, such as paper.")
 @click.option("--thread", help="Name of the run; with --tasks a prefix, and a second call goes on where it stopped.")
 @click.option("--seed", type=int, default=0, show_default=True, help="All sampling seeds derive from it.")

@@ -32,6 +32,7 @@ from .graphs.budget import RESOURCES, Budget
 from .graphs.context import Context
 from .graphs.operation import derived_seed
 from .graphs.state import Task
+from .operators.registry import Registry
 from .operators.sandbox import open_sandbox, self_check
 from .policies.policies import Policies
 from .training.tasks import FAMILIES, check_answer
@@ -59,6 +60,16 @@ def budget_from(options: Options) -> Budget:
     """The limits that were given."""
     given = {name: options[f"budget_{name}"] for name in RESOURCES if options.get(f"budget_{name}") is not None}
     return cast(Budget, given)
+
+
+def task_from(options: Options, question: str, id: str | None = None) -> Task:
+    """The task, with the operators it may use."""
+    task = Task(question=question)
+    if id is not None:
+        task["id"] = id
+    if names := options.get("operators"):
+        task["operators"] = [name.strip() for name in names.split(",") if name.strip()]
+    return task
 
 
 def session_for(options: Options, policies: Policies | None = None, *, create: bool = False) -> Session:
@@ -91,6 +102,8 @@ def run_command(options: Options) -> None:
             "give either a QUESTION or --tasks FILE", fix='for instance: flowwright run "What is 3*(4+5)?"'
         )
     rows = read_task_file(options["tasks"], options["limit"]) if options["tasks"] else None
+    if options["operators"]:
+        Registry.load().allow(task_from(options, "")["operators"])
     with session_for(options, policies_from(options), create=True) as session:
         notice(session)
         if rows is None:
@@ -111,7 +124,7 @@ def run_one(session: Session, options: Options) -> None:
     console = error_console()
     console.print(f"[dim]thread {thread} in {options['db']}[/]")
     context = Context(seed=derived_seed(options["seed"], "0"), budget=budget_from(options))
-    task = Task(question=options["question"])
+    task = task_from(options, options["question"])
     with resumable(options["db"], thread):
         result = asyncio.run(start_run(session.graph, task, thread, context, lambda event: tell(console, event)))
     if options["as_json"]:
@@ -134,7 +147,7 @@ def run_with_bar(
     session: Session, rows: list[TaskRow], options: Options, prefix: str
 ) -> tuple[list[RunResult], list[bool | None]]:
     """Results in the order of `rows`, and what an exact checker says of each; JSON lines as they come."""
-    tasks = [(f"{prefix}-{row.id}", Task(question=row.question, id=row.id)) for row in rows]
+    tasks = [(f"{prefix}-{row.id}", task_from(options, row.question, row.id)) for row in rows]
     correct: dict[int, bool | None] = {}
     with progress(error_console()) as bar:
         shown = bar.add_task(prefix, total=len(rows), news="")

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self, cast
 
-from ..errors import UsageError
+from ..errors import FlowwrightError, UsageError
 from ..graphs.budget import Budget
 from ..graphs.build import Graph, build_graph
 from ..graphs.context import Context
@@ -18,6 +18,12 @@ from ..graphs.state import State, Task
 from ..policies.policies import Policies
 from .open import open_checkpointer
 from .runner import Listener, RunResult, has_work, result_of, resume_run, start_run, thread_config
+
+
+def first_of(errors: BaseExceptionGroup[FlowwrightError]) -> FlowwrightError:
+    """The first error of a group of groups."""
+    found = errors.exceptions[0]
+    return first_of(found) if isinstance(found, BaseExceptionGroup) else found
 
 
 @dataclass
@@ -90,6 +96,9 @@ class Session(AbstractContextManager["Session"]):
             done(index, result)
             return result
 
-        async with asyncio.TaskGroup() as group:
-            running = [group.create_task(one(index, *pair)) for index, pair in enumerate(tasks)]
+        try:
+            async with asyncio.TaskGroup() as group:
+                running = [group.create_task(one(index, *pair)) for index, pair in enumerate(tasks)]
+        except* FlowwrightError as errors:
+            raise first_of(errors) from errors
         return [task.result() for task in running]

@@ -5,6 +5,7 @@ installation is said here, on one line with its fix, and not in the middle of a 
 |---|---|
 | `vllm:MODEL[@URL]` | a vLLM server, by default `$VLLM_BASE_URL`, else port 8000 here; key `$VLLM_API_KEY` |
 | `openai:MODEL[@URL]` | OpenAI (key `$OPENAI_API_KEY`), or any server that speaks its chat completions |
+| `local:PATH` | a folder (or hub id) of weights, in this process by transformers |
 | `offline[:SEED]` | rules on this machine, the designer's or the operators' by role |
 | `PROVIDER:MODEL` | whatever `langchain.chat_models.init_chat_model` takes |
 """
@@ -15,6 +16,8 @@ import os
 from collections.abc import Mapping
 from difflib import get_close_matches
 from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from langchain_core.language_models import BaseChatModel
@@ -49,10 +52,7 @@ def resolve(
     if address.scheme == "offline":
         return _offline(address, role)
     if address.scheme == "local":
-        raise UsageError(
-            f"In-process models are not in this version ({address})",
-            fix=f'Serve it with "vllm serve {address.model}" and use "vllm:{address.model}"',
-        )
+        return _local(address)
     return _by_langchain(address, prices, timeout)
 
 
@@ -83,6 +83,18 @@ def _openai(address: Address, prices: Mapping[str, Price] | None, timeout: float
     url = checked_url(str(base))  # named in the address, or in the environment
     chat = chat.model_copy(update={"legacy_max_tokens": True})
     return Policy(str(Address("openai", address.model, url)), chat, price=price_of(address.model, prices))
+
+
+def _local(address: Address) -> Policy:
+    looks_like_a_path = address.model.startswith(("/", "./", "../", "~"))
+    source = str(Path(address.model).expanduser()) if looks_like_a_path else address.model
+    if looks_like_a_path and not Path(source).is_dir():
+        raise UsageError(f"{str(address)!r}: there is no such folder", fix="Name a folder that save_pretrained wrote")
+    for package in ("torch", "transformers"):
+        if find_spec(package) is None:
+            raise UsageError(f"local: policies need {package}", fix='pip install "flowwright[local]"')
+    module = import_module(".local", __package__)
+    return Policy(str(address), module.ChatLocal(model=source), price=FREE)
 
 
 def _offline(address: Address, role: str) -> Policy:

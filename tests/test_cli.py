@@ -83,6 +83,7 @@ def bad(*arguments: str, cwd: Path, says: str, **variables: str) -> None:
         (("run", "q", "--tasks", "x.json"), "QUESTION"),
         (("run", "q", "--system", "dyflo"), "unknown system 'dyflo'"),
         (("run", "q", "--preset", "x"), "no preset 'x'"),
+        (("run", "q", "--operators", "GENERATE_ANSWER,TEST_KODE"), "TEST_CODE"),
         (("run", "q", "--model", "vlm:Qwen"), "vlm"),
         (("run", "q", "--model", "local:/x"), "local"),
         (("run", "--tasks", "absent.json"), "absent.json"),
@@ -202,6 +203,21 @@ def test_a_run_whose_model_was_away_resumes_when_it_is_back(tmp_path: Path) -> N
     (again,) = lines(flowwright("resume", "a", "--json", "--model", "offline", cwd=tmp_path))
     assert again["status"] == "failed"
     assert [fault["kind"] for fault in again["faults"]] == []  # type: ignore[index, attr-defined]
+
+
+def test_the_sandbox_check_tells_every_attempt(tmp_path: Path) -> None:
+    attempts = lines(flowwright("sandbox", "check", "--json", cwd=tmp_path))
+    assert len(attempts) >= 25
+    assert all(one["passed"] for one in attempts)
+
+
+def test_operators_can_be_restricted(tmp_path: Path) -> None:
+    (result,) = lines(
+        flowwright("run", QUESTION, "--operators", "GENERATE_ANSWER", "--thread", "a", "--json", cwd=tmp_path)
+    )
+    assert result["status"] != "finished"
+    (state,) = lines(flowwright("show", "a", "--json", cwd=tmp_path))
+    assert {one["operator"] for one in state["operations"]} <= {"GENERATE_ANSWER"}  # type: ignore[attr-defined]
 
 
 def test_the_demo_solves_every_family_and_claims_nothing_wrong(tmp_path: Path) -> None:

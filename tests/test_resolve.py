@@ -165,7 +165,7 @@ def test_a_given_price_wins() -> None:
         ("vlm:m", "did you mean vllm"),
         ("antropic:claude", "did you mean anthropic"),
         ("offline:x", "not a seed"),
-        ("local:/models/tiny", "vllm serve /models/tiny"),
+        ("local:/models/tiny", "no such folder"),
         ("openai:gpt-4.1", "OPENAI_API_KEY"),
         ("vllm:m@host:8000", "vllm:m@http://HOST:PORT/v1"),
         ("vllm:m@http://", "not a base URL"),
