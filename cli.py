@@ -26,7 +26,7 @@ def database_option(command: Command) -> Command:
 
 def model_options(command: Command) -> Command:
     """`--model` for all roles, and one option a role."""
-    scheme = "vllm:MODEL[@URL], openai:MODEL, provider:model, or offline (rule-based, no model)"
+    scheme = "vllm:MODEL[@URL], openai:MODEL, local:PATH, provider:model, or offline (rule-based, no model)"
     for role in ("summarizer", "generator", "executor", "designer"):
         command = click.option(f"--{role}", metavar="MODEL", help=f"Model of the {role} alone.")(command)
     text = f"Model of every role: {scheme}. Default: the variable FLOWWRIGHT_MODEL, else offline."

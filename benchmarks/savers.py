@@ -139,6 +139,7 @@ async def measure(kind: str, concurrency: int, path: Path) -> dict[str, float]:
 def spawn(kind: str, concurrency: int) -> dict[str, float]:
     """One measurement in a process of its own."""
     with tempfile.TemporaryDirectory() as directory:
+        os.sync()  # what the measurement before left to the disk is not this one's
         command = [sys.executable, __file__, "--measure", kind, str(concurrency), f"{directory}/runs.db"]
         done = subprocess.run(command, check=True, capture_output=True, text=True)
     result: dict[str, float] = json.loads(done.stdout)

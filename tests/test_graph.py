@@ -148,7 +148,12 @@ async def test_the_tool_runs_inside_an_agent_graph_and_on_its_thread() -> None:
     saver = InMemorySaver()
     result = await parent.compile(checkpointer=saver).ainvoke({"messages": [call]}, thread("agent"))
     assert result["messages"][-1].content == "status: finished\nanswer: 42"
-    assert {one.config["configurable"]["thread_id"] for one in saver.list(None)} == {"agent"}
+    places = {
+        (one.config["configurable"]["thread_id"], one.config["configurable"]["checkpoint_ns"])
+        for one in saver.list(None)
+    }
+    assert {thread_id for thread_id, _ in places} == {"agent"}
+    assert {namespace.partition(":")[0] for _, namespace in places} == {"", "tools"}
 
 
 @pytest.mark.parametrize(
