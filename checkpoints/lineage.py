@@ -67,11 +67,11 @@ def _walk(
     seeds: dict[str, Any] = {}
     active = dict.fromkeys(chains)
     names = {"thread": key[0], "namespace": key[1], "target": key[2]}
-    for id, metadata in cursor.execute(_CHAIN, names).fetchall():
+    for id, metadata in cursor.execute(_CHAIN, names):  # rows come as the walk goes, so stopping early saves the rest
         for channel in active:
             chains[channel].append(id)
         if not _counts_all(metadata, active):
-            kind, stored = cursor.execute(_STORED, (*key[:2], id)).fetchone()
+            kind, stored = cursor.connection.execute(_STORED, (*key[:2], id)).fetchone()
             values = serde.loads_typed((kind, stored)).get("channel_values") or {}
             for channel in [one for one in active if one in values]:
                 seeds[channel] = values[channel]

@@ -13,7 +13,7 @@ from .budget import Budget, Usage, exhausted, left, no_usage
 from .faults import Fault, fault
 from .memory import Memory
 from .operation import Operation, Planned
-from .state import Run
+from .state import Place, Run
 
 
 class Work(TypedDict):
@@ -22,7 +22,7 @@ class Work(TypedDict):
     operation: Planned
     inputs: dict[str, str]
     """Text by memory key."""
-    run: Run
+    run: Place
     calls: float | None
     """Model calls it may make; None: unlimited."""
     seconds: float | None
@@ -78,7 +78,7 @@ def next_layer(
         work = Work(
             operation=planned,
             inputs={key: memory[key]["content"] for key in planned["inputs"]},
-            run=run,
+            run=Place(id=run["id"], turn=run["turn"], seed=run["seed"]),
             calls=purse.grant(template.max_calls),
             seconds=left(budget, usage, "seconds"),
         )

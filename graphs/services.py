@@ -11,7 +11,7 @@ from ..operators.sandbox import Sandbox, open_sandbox
 from ..policies.policy import Policy
 from .call import Caller
 from .journal import Journal
-from .state import Run, State
+from .state import Place, State
 from .system import Preset, Scene, System
 
 
@@ -42,7 +42,7 @@ class Services:
             raise UsageError(f"no policy for the {role}", fix=f"pass Policies({role}=...)")
         return self.policies[role]
 
-    def caller(self, run: Run, role: str, place: str, *, calls: float | None, seconds: float | None) -> Caller:
+    def caller(self, run: Place, role: str, place: str, *, calls: float | None, seconds: float | None) -> Caller:
         """A caller for one decision or operation of `role`, with what it may spend (None: unlimited)."""
         return Caller(
             self.policy(role), self.journal, run=run["id"], place=f"{run['turn']}/{role}/{place}", seed=run["seed"],

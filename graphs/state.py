@@ -45,24 +45,29 @@ class Task(TypedDict, total=False):
     """Limits for this task, over those of the context and the preset; absent: theirs."""
 
 
-class Run(TypedDict):
-    """Who this run is."""
+class Place(TypedDict):
+    """What decides the journal keys and the seeds of a run's calls."""
 
     id: str
     """Random; scopes the journal, so that a fork shares its parent's finished calls and a new run shares nobody's."""
+    seed: int
+    turn: int
+    """Number of the decision being made, from 1."""
+
+
+class Run(Place):
+    """Who this run is."""
+
     task: str | None
     """Id of the task; None: it has none."""
     number: int
     """1 for the thread's first question, 2 for the next."""
     system: str
     preset: str
-    seed: int
     operators: list[str] | None
     """Allow-list of the task; None: all of the preset."""
     policies: dict[str, str]
     """Policy names by role, without secrets: what `flowwright resume` uses where nothing else is said."""
-    turn: int
-    """Number of the decision being made, from 1."""
     attempt: int
     """Repairs of this decision so far."""
     messages: int

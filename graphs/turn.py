@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from typing_extensions import TypedDict
 
@@ -24,8 +24,6 @@ class Turn(TypedDict):
     """Idempotency key of the model call: where the journal keeps what was really sent and sampled."""
     reply: str | None
     """The text as sampled; None: the provider gave none."""
-    action: dict[str, Any] | None
-    """The object found in the reply; None: none had the right shape."""
     outcome: Outcome
     faults: list[Fault]
     """Why it was refused; empty when it was accepted."""

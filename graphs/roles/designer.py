@@ -37,7 +37,6 @@ class Attempt:
     """One reply and what became of it."""
 
     reply: Reply | None = None
-    action: dict[str, Any] | None = None
     decision: Decision | None = None
     faults: list[Fault] = field(default_factory=list)
 
@@ -87,8 +86,8 @@ class Designer:
         model = caller.model_for(self.services.preset.designer, schema=system.schema(scene))
         try:
             attempt.reply = Reply.of(await model.ainvoke(messages))
-            attempt.action = find_action(attempt.reply.text, system.shape, finish_reason=attempt.reply.finish_reason)
-            attempt.decision = system.decide(attempt.action, scene)
+            action = find_action(attempt.reply.text, system.shape, finish_reason=attempt.reply.finish_reason)
+            attempt.decision = system.decide(action, scene)
         except Refused as refusal:
             attempt.faults = refusal.faults
         except (ReplyError, ProviderError, BudgetExhausted) as error:
@@ -157,6 +156,6 @@ def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
     return Turn(
         at=[run["turn"], run["attempt"]],
         turn=run["turn"], attempt=run["attempt"], call=caller.last_key,
-        reply=attempt.reply.text if attempt.reply else None, action=attempt.action, outcome=attempt.outcome,
+        reply=attempt.reply.text if attempt.reply else None, outcome=attempt.outcome,
         faults=attempt.faults, operations=operations, description=description, model=caller.model, usage=caller.usage,
     )  # fmt: skip
