@@ -13,7 +13,7 @@ from ..graphs.memory import PROBLEM, Entry
 from ..graphs.operation import Operation
 from ..graphs.state import State
 from ..graphs.turn import Turn
-from ..graphs.view import excerpt
+from ..operators.context import excerpt
 from .runner import faults_of
 
 _MARKS = {"ok": "[green]✓[/]", "failed": "[red]✗[/]", "skipped": "[yellow]–[/]"}

@@ -4,9 +4,11 @@ broke in the last turn is always in it (DyFlow, arXiv 2509.26062, f_summary; our
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
+from ..operators.context import excerpt
 from .budget import Resource, spent
 from .evidence import CANDIDATES
 from .faults import Fault
@@ -21,19 +23,13 @@ DETAILED: Final = 12
 LISTED: Final = 60
 """Entries listed at all; older ones that are no candidates are only counted."""
 PROBLEM_LIMIT: Final = 24_000
-
-
-def excerpt(text: str, limit: int) -> str:
-    """Head and tail of `text`, with the number of characters left out between them."""
-    if len(text) <= limit:
-        return text
-    head, tail = text[: limit * 2 // 3], text[-(limit // 3) :]
-    return f"{head} […{len(text) - len(head) - len(tail)} characters left out…] {tail}"
+FRAME: Final = re.compile(r"<(?=/?(?:problem|budget|memory|feedback)\s*>)", re.IGNORECASE)
+"""Where a section of the designer's prompt would open or close."""
 
 
 def problem_text(scene: Scene) -> str:
-    """The question, within the size a prompt can carry."""
-    return excerpt(scene.memory[PROBLEM]["content"], PROBLEM_LIMIT)
+    """The question, within the size a prompt can carry, and unable to open or close a section of it."""
+    return FRAME.sub(r"<\\", excerpt(scene.memory[PROBLEM]["content"], PROBLEM_LIMIT))
 
 
 def budget_line(state: State) -> str:

@@ -11,6 +11,7 @@ from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
+from ...operators.context import excerpt
 from ...policies.action import find_action
 from ...policies.faults import ProviderError, ReplyError
 from ...policies.reply import Reply
@@ -24,7 +25,6 @@ from ..state import Stage, State, Stop
 from ..steps import out_of_steps
 from ..system import Decision, Finish, GiveUp, Plan, Scene
 from ..turn import Outcome, Turn
-from ..view import excerpt
 from .role import Update
 
 QUOTED = 4_000

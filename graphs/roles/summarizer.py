@@ -13,6 +13,7 @@ from langgraph.runtime import Runtime
 from langgraph.types import Command, Overwrite
 
 from ...errors import FlowwrightError, UsageError
+from ...operators.context import excerpt
 from ...operators.prompt import Prompt
 from ...sampling import Sampling
 from ..budget import Budget, checked, left, spend
@@ -20,7 +21,7 @@ from ..context import Context
 from ..memory import PROBLEM, Entry, entry
 from ..services import Services
 from ..state import Run, State, Task
-from ..view import excerpt, problem_text
+from ..view import problem_text
 from .role import Update
 
 EMPTY: Final[Update] = {"turns": [], "operations": []}
