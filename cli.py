@@ -110,6 +110,7 @@ def show(**options: Any) -> None:
 @app.command()
 @click.option("--tasks", "per_family", type=click.IntRange(1), default=5, show_default=True, help="Tasks a family.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of tasks and runs.")
+@click.option("--thread", help="Name of the demo; a second call with it goes on where the first stopped.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a run and line.")
 @database_option
 def demo(**options: Any) -> None:

@@ -85,13 +85,14 @@ def session_for(options: Options, policies: Policies | None = None, *, create: b
 
 
 @contextmanager
-def resumable(db: str, thread: str | None) -> Iterator[None]:
-    """Says how to go on when the run is interrupted."""
+def resumable(command: str, options: Options) -> Iterator[None]:
+    """Says how to go on when the work is interrupted: with `command`, on the same database."""
     try:
         yield
     except (KeyboardInterrupt, asyncio.CancelledError):
-        how = f"flowwright resume {thread} --db {db}" if thread else "the same command with the same --thread"
-        error_console().print(f"interrupted; every finished step is kept. Go on with: {how}")
+        error_console().print(
+            f"interrupted; every finished step is kept. Go on with: flowwright {command} --db {options['db']}"
+        )
         sys.exit(130)
 
 
@@ -125,7 +126,7 @@ def run_one(session: Session, options: Options) -> None:
     console.print(f"[dim]thread {thread} in {options['db']}[/]")
     context = Context(seed=derived_seed(options["seed"], "0"), budget=budget_from(options))
     task = task_from(options, options["question"])
-    with resumable(options["db"], thread):
+    with resumable(f"resume {thread}", options):
         result = asyncio.run(start_run(session.graph, task, thread, context, lambda event: tell(console, event)))
     if options["as_json"]:
         print_json([result.as_json() | {"correct": check_answer(options["question"], result.answer)}])
@@ -137,7 +138,7 @@ def run_rows(session: Session, rows: list[TaskRow], options: Options) -> None:
     """The rows of a task file, a bar while they run."""
     prefix = options["thread"] or f"{Path(options['tasks']).name.partition('.')[0]}-{token_hex(2)}"
     error_console().print(f"[dim]threads {prefix}-ID in {options['db']}; go on after a stop with --thread {prefix}[/]")
-    with resumable(options["db"], None):
+    with resumable(f"run --tasks {options['tasks']} --thread {prefix}", options):
         results, correct = run_with_bar(session, rows, options, prefix)
     if not options["as_json"]:
         output_console().print(results_table(prefix, {prefix: results}, {prefix: correct}))
@@ -173,7 +174,7 @@ def resume_command(options: Options) -> None:
     with session_for({**options, **stored}, policies) as session:
         notice(session)
         console = error_console()
-        with resumable(options["db"], thread):
+        with resumable(f"resume {thread}", options):
             result = asyncio.run(resume_run(session.graph, thread, lambda event: tell(console, event)))
     if options["as_json"]:
         print_json([result.as_json()])
@@ -227,12 +228,12 @@ def show_command(options: Options) -> None:
 
 def demo_command(options: Options) -> None:
     """`flowwright demo`."""
-    prefix = f"demo-{token_hex(2)}"
+    prefix = options["thread"] or f"demo-{token_hex(2)}"
     groups: dict[str, list[RunResult]] = {}
     marks: dict[str, list[bool | None]] = {}
     with session_for(options, create=True) as session:
         notice(session)
-        with resumable(options["db"], None):
+        with resumable(f"demo --thread {prefix}", options):
             for name, family in FAMILIES.items():
                 made = family.generate(options["seed"], options["per_family"])
                 rows = [TaskRow(task.id, task.question) for task in made]

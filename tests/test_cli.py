@@ -229,3 +229,19 @@ def test_the_demo_solves_every_family_and_claims_nothing_wrong(tmp_path: Path) -
     right = [one for one in results if one["correct"]]
     assert len(right) >= 0.6 * len(results)
     assert flowwright("demo", "--tasks", "1", cwd=tmp_path).returncode == 0
+
+
+def test_an_interrupted_demo_says_how_to_go_on_and_does(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "flowwright.cli", "demo", "--tasks", "40", "--thread", "d"]
+    running = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "flowwright.db").exists():
+        time.sleep(0.02)
+    time.sleep(1.0)
+    running.send_signal(signal.SIGINT)
+    _, told = running.communicate(timeout=30)
+    assert running.returncode == 130
+    assert "flowwright demo --thread d" in told
+    started = {str(one["thread"]) for one in lines(flowwright("runs", "--limit", "500", "--json", cwd=tmp_path))}
+    results = lines(flowwright("demo", "--tasks", "2", "--thread", "d", "--json", cwd=tmp_path))
+    assert started & {str(one["thread_id"]) for one in results}
+    assert all(one["correct"] for one in results)
