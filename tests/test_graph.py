@@ -15,6 +15,7 @@ from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
 from scripted import ANSWER, ScriptedModel, answering, finish, operator, operator_of, replies, stage
+from scripted_server import ScriptedServer
 
 TASK = {"task": {"question": "What is 6*7?"}}
 TWO_TURNS = (ANSWER, stage(operator("REVIEW_SOLUTION", ["problem", "draft"], "review")), finish("draft"))
@@ -186,6 +187,18 @@ def test_calls_are_shared_out_inside_a_parallel_layer() -> None:
 def test_a_money_budget_needs_prices() -> None:
     with pytest.raises(UsageError, match="needs prices"):
         graph_of().invoke({"task": {**TASK["task"], "budget": {"money": 1.0}}})
+
+
+def test_money_is_counted_from_prices_and_ends_the_run() -> None:
+    with ScriptedServer(ANSWER) as server:
+        model = f"vllm:m@{server.url}"
+        policies = Policies(designer=model, executor=model, prices={"m": (1000.0, 2000.0)})
+        graph = build_graph("dyflow", policies=policies)
+        result = graph.invoke({"task": {**TASK["task"], "budget": {"money": 0.1}}})
+    usage = result["usage"]
+    assert (result["status"], usage["calls"], usage["unpriced"]) == ("failed", 1, 0)
+    assert usage["money"] == pytest.approx((usage["input_tokens"] * 1000 + usage["output_tokens"] * 2000) / 1e6)
+    assert usage["money"] > 0.1
 
 
 def test_the_designer_sees_budget_and_failures() -> None:
