@@ -53,7 +53,7 @@ def build_graph(
         preset=preset_named(chosen, preset),
         registry=operators if operators is not None else Registry.load(),
         policies=with_generator(policies.resolve()),
-        journal=journal or journal_of(checkpointer),
+        journal=journal_of(checkpointer) if journal is None else journal,
     )
     for role in ("designer", "executor"):
         services.policy(role)

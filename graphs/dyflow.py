@@ -4,10 +4,12 @@ stage is validated whole, failures reach the designer, and finishing is a decisi
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from itertools import groupby
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
+from langchain_core.prompts import ChatPromptTemplate
 
 from ..operators.prompt import Prompt
 from ..sampling import Sampling
@@ -35,6 +37,7 @@ DEFAULT: Final = Preset(
     ),
     budget=Budget(turns=8, operations=32, calls=100, repairs=2, seconds=1800),
     designer=Sampling(temperature=0.1, max_tokens=1500),
+    added=True,
 )  # fmt: skip
 
 PAPER: Final = Preset(
@@ -58,16 +61,20 @@ class DyFlow:
     name = "dyflow"
     presets: Final = {preset.name: preset for preset in (DEFAULT, PAPER)}
 
+    @cached_property
+    def prompt(self) -> ChatPromptTemplate:
+        """The designer's prompt file."""
+        return Prompt.load("flowwright.graphs", "dyflow_designer").chat()
+
     def messages(self, scene: Scene) -> list[BaseMessage]:
         """Rules and operators first, then the problem, then what changes from turn to turn."""
-        prompt = Prompt.load("flowwright.graphs", "dyflow_designer").chat()
         endings = [f"- {name}: {PUBLISHED_FINISH[name]}" for name in scene.preset.endings]
         values = {
             "catalogue": "\n".join((scene.registry.catalogue(), *endings)),
             "problem": problem_text(scene),
             "view": state_view(scene, self.warnings(scene)),
         }
-        return prompt.format_messages(**values)
+        return self.prompt.format_messages(**values)
 
     def schema(self, scene: Scene) -> dict[str, Any]:
         """A stage, a finish or a surrender."""

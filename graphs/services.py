@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from ..errors import UsageError
-from ..operators.registry import Registry
+from ..operators.registry import OURS, Registry
 from ..operators.sandbox import Sandbox, open_sandbox
 from ..policies.policy import Policy
 from .call import Caller
@@ -30,10 +30,17 @@ class Services:
         """Opened at the first operation that runs code, so that a graph without such operations needs none."""
         return open_sandbox()
 
+    @cached_property
+    def offered(self) -> tuple[str, ...]:
+        """Operators that a designer may name: the preset's, and what others added where the preset takes it."""
+        registry = self.registry
+        added = [name for name in registry if registry.source(name) != OURS] if self.preset.added else []
+        return (*self.preset.operators, *added)
+
     def scene(self, state: State) -> Scene:
         """What the system sees of `state`."""
         allowed = state["run"]["operators"]
-        names = [name for name in self.preset.operators if allowed is None or name in allowed]
+        names = [name for name in self.offered if allowed is None or name in allowed]
         return Scene.of(state, self.preset, self.registry.allow(names))
 
     def policy(self, role: str) -> Policy:

@@ -49,13 +49,15 @@ class Preset:
 
     name: str
     operators: tuple[str, ...]
-    """Operators offered to the designer."""
+    """Built-in operators offered to the designer."""
     budget: Budget
     designer: Sampling
     executor: Sampling | None = None
     """Decoding of every operator call; None: each operator template's own."""
     endings: tuple[str, ...] = ()
     """Operator names by which a design of this preset may end the run, besides the finish decision."""
+    added: bool = False
+    """True: operators that other packages or the caller brought to the registry are offered too."""
     source: str = ""
     """Where the numbers come from; empty: ours."""
 

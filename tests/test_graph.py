@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from flowwright import Context, Policies, UsageError, as_tool, build_graph, open_checkpointer
 from flowwright.graphs.build import Graph
+from flowwright.operators.outcome import Outcome
+from flowwright.operators.registry import Registry
+from flowwright.operators.template import Job, OperatorTemplate
 from langchain_core.messages import AIMessage, HumanMessage
+from langchain_core.runnables import Runnable, RunnableLambda
 from langgraph.checkpoint.memory import InMemorySaver
 from langgraph.graph import END, START, MessagesState, StateGraph
 from langgraph.prebuilt import ToolNode
@@ -230,6 +234,21 @@ def test_a_task_may_allow_only_some_operators() -> None:
     graph_of(designer).invoke({"task": {**TASK["task"], "operators": ["GENERATE_ANSWER"]}})
     assert "TEST_CODE" not in designer.prompts[0]
     assert "unknown_operator" in designer.prompts[1]
+
+
+def test_an_operator_of_ones_own_is_offered_and_gets_the_model_and_the_sandbox_it_asks_for() -> None:
+    def build(job: Job) -> Runnable[dict[str, Any], Outcome]:
+        assert job.sandbox is not None
+        assert job.sampler is not None
+        return RunnableLambda(lambda _: Outcome(kind="answer", content="Answer: 42", answer="42"))
+
+    own = OperatorTemplate("MINE", "Does it my way.", "the problem", "answer", build, max_calls=1, needs_sandbox=True)
+    registry = Registry.load().extended([own])
+    designer = replies(stage(operator("MINE", ["problem"], "draft")), finish("draft"))
+    assert graph_of(designer, operators=registry).invoke(TASK)["answer"] == "42"
+    assert "MINE" in designer.prompts[0]
+    paper = replies(stage(operator("MINE", ["problem"], "draft")), '{"give_up": "no"}')
+    assert graph_of(paper, operators=registry, preset="paper").invoke(TASK)["status"] == "failed"
 
 
 def test_one_seed_gives_one_run_and_no_seed_is_recorded() -> None:

@@ -4,7 +4,9 @@ a typed record that the designer will see, never an exception out of the graph."
 from __future__ import annotations
 
 import time
+from typing import Any
 
+from langchain_core.runnables import Runnable
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -34,13 +36,11 @@ class Executor:
         planned, services = work["operation"], self.services
         template = services.registry[planned["operator"]]
         caller = self.caller_for(work, template)
+        model, seed = caller.policy.name if caller else None, work["run"]["seed"]
+        key = content_key(planned, version=template.version, inputs=work["inputs"], model=model, seed=seed)
         began = time.monotonic()
-        outcome, failure = await self.attempt(template, work, caller)
+        outcome, failure = await self.attempt(template, work, caller, key)
         usage = spend(caller.usage if caller else None, {"operations": 1, "seconds": time.monotonic() - began})
-        model = caller.policy.name if caller else None
-        key = content_key(
-            planned, version=template.version, inputs=work["inputs"], model=model, seed=work["run"]["seed"]
-        )
         record = Operation(
             **planned, turn=work["run"]["turn"], version=template.version, key=key,
             status="failed" if failure else "ok", fault=failure, usage=usage, model=caller.model if caller else None,
@@ -59,27 +59,25 @@ class Executor:
         )
 
     async def attempt(
-        self, template: OperatorTemplate, work: Work, caller: Caller | None
+        self, template: OperatorTemplate, work: Work, caller: Caller | None, key: str
     ) -> tuple[Outcome | None, Fault | None]:
         """The outcome, or the fault that stands in its place."""
         planned = work["operation"]
         try:
-            if caller is None:
-                return await self.without_model(template, work), None
-            return await template.bind(planned["instruction"], work["inputs"], model=caller).ainvoke({}), None
+            sandbox = self.services.sandbox if template.needs_sandbox else None
+            operator = template.bind(planned["instruction"], work["inputs"], model=caller, sandbox=sandbox)
+            return await (self.journaled(operator, work, key) if caller is None else operator.ainvoke({})), None
         except FlowwrightError as error:
             return None, fault_of(error, planned["id"])
 
-    async def without_model(self, template: OperatorTemplate, work: Work) -> Outcome:
-        """The outcome of an operation that asks no model, from the journal if this very operation ended before."""
-        planned, run, journal = work["operation"], work["run"], self.services.journal
-        content = content_key(planned, version=template.version, inputs=work["inputs"], model=None, seed=run["seed"])
-        key = f"{run['id']}/{run['turn']}/executor/{planned['id']}/{content}"
+    async def journaled(self, operator: Runnable[dict[str, Any], Outcome], work: Work, content: str) -> Outcome:
+        """The outcome of an operation that asks no model, from the journal if this very operation ended before. Where
+        a model is asked, each of its calls is journaled instead."""
+        run, journal = work["run"], self.services.journal
+        key = f"{run['id']}/{run['turn']}/executor/{work['operation']['id']}/{content}"
         stored = journal.recall(key)
         if stored is not None:
             return Outcome.model_validate_json(stored)
-        sandbox = self.services.sandbox if template.needs_sandbox else None
-        operator = template.bind(planned["instruction"], work["inputs"], sandbox=sandbox)
-        outcome: Outcome = await operator.ainvoke({})
+        outcome = await operator.ainvoke({})
         await journal.arecord(key, outcome.model_dump_json().encode())
         return outcome
