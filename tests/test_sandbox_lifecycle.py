@@ -82,12 +82,17 @@ def descriptors() -> set[str]:
     return {f"{path.name} {path.readlink()}" for path in Path("/proc/self/fd").iterdir() if path.exists()}
 
 
+def open_now() -> tuple[set[str], set[str], set[int]]:
+    """What this process holds: descriptors, children, threads."""
+    return descriptors(), children(), {one.native_id or 0 for one in threading.enumerate()}
+
+
 def test_many_threads_run_at_once_and_leave_nothing_behind(
     sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     sandbox.run("pass")
-    before = descriptors(), children(), threading.active_count()
+    before = open_now()
 
     def one(number: int) -> bool:
         if number % 3:
@@ -96,7 +101,8 @@ def test_many_threads_run_at_once_and_leave_nothing_behind(
 
     with ThreadPoolExecutor(12) as pool:
         assert all(pool.map(one, range(48)))
-    assert (descriptors(), children(), threading.active_count()) == before
+    # Others' threads and sockets may end meanwhile; none may have been added.
+    assert not [after - earlier for after, earlier in zip(open_now(), before, strict=True) if after - earlier]
     assert list(tmp_path.iterdir()) == []
 
 
@@ -105,7 +111,7 @@ async def test_coroutines_run_at_once_in_one_event_loop(sandbox: Sandbox) -> Non
     source = "import time; time.sleep(0.5)\ndef solve(): return {}"
     executions = await asyncio.gather(*(sandbox.arun(source.format(number)) for number in range(8)))
     assert [execution.value for execution in executions] == list(range(8))
-    assert time.monotonic() - began < 3
+    assert time.monotonic() - began < 8 * 0.5, "one after the other"
 
 
 async def test_the_blocking_calls_work_inside_an_event_loop(sandbox: Sandbox) -> None:

@@ -31,23 +31,28 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     config = shutil.copy(ROOT / "langgraph.json", folder)
     command = [Path(sys.executable).parent / "langgraph", "dev", "--config", config, "--host", "127.0.0.1"]
     quiet = {"LANGSMITH_TRACING": "false", "LANGGRAPH_CLI_NO_ANALYTICS": "1", "FLOWWRIGHT_MODEL": "offline"}
-    server = subprocess.Popen(
-        [*command, "--port", str(port), "--no-browser", "--no-reload"],
-        cwd=folder,
-        env={**os.environ, **quiet},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    # The server forbids blocking calls on its loop, and a coverage tracer makes them when it meets a new file.
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}
+    log = folder / "server.log"
+    with log.open("wb") as output:
+        server = subprocess.Popen(
+            [*command, "--port", str(port), "--no-browser", "--no-reload"],
+            cwd=folder,
+            env={**inherited, **quiet},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
     address = f"http://127.0.0.1:{port}"
     deadline = time.monotonic() + 60
     while not answers(f"{address}/ok"):
-        assert server.poll() is None, "the server ended"
-        assert time.monotonic() < deadline, "the server did not start"
+        assert server.poll() is None, f"the server ended:\n{log.read_text()}"
+        assert time.monotonic() < deadline, f"the server did not start:\n{log.read_text()}"
         time.sleep(0.2)
     yield address
     os.killpg(server.pid, signal.SIGTERM)
     server.wait(20)
+    sys.stderr.write(log.read_text()[-8_000:])
 
 
 def answers(address: str) -> bool:
