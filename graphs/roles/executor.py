@@ -3,6 +3,7 @@ a typed record that the designer will see, never an exception out of the graph."
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
@@ -64,7 +65,8 @@ class Executor:
         """The outcome, or the fault that stands in its place."""
         planned = work["operation"]
         try:
-            sandbox = self.services.sandbox if template.needs_sandbox else None
+            # Opening one looks at the machine and starts processes, which no event loop may wait for.
+            sandbox = await asyncio.to_thread(lambda: self.services.sandbox) if template.needs_sandbox else None
             operator = template.bind(planned["instruction"], work["inputs"], model=caller, sandbox=sandbox)
             return await (self.journaled(operator, work, key) if caller is None else operator.ainvoke({})), None
         except FlowwrightError as error:

@@ -1,5 +1,6 @@
 """A confined process never outlives the block that started it, never holds more of our memory than its limits say, and
-never blocks us: what it prints is read as it comes, kept up to the limit, and past the flood mark it is killed."""
+never blocks us: what it prints is read as it comes, kept up to the limit, and past the flood mark it is killed. No file
+is read on the event loop."""
 
 from __future__ import annotations
 
@@ -38,6 +39,7 @@ class Confined:
         self._nonce = nonce
         self._broken: tuple[End, str] | None = None
         self._first_process: int | None = None
+        self._holding: asyncio.Task[None] | None = None
         self.stdout, self.stderr = Kept(limits.output_bytes), Kept(limits.output_bytes)
 
     async def attach(self, incoming: BinaryIO, outgoing: BinaryIO) -> None:
@@ -54,7 +56,8 @@ class Confined:
     async def give(self, source: str) -> None:
         """Sends `source` once the process is confined. Raises SandboxUnavailable if it could not be."""
         if await self.receive() == _READY:
-            self._hold_first_process()
+            self._holding = asyncio.create_task(asyncio.to_thread(self._hold_first_process))
+            await asyncio.shield(self._holding)
             self.send(source.encode("utf-8", "surrogatepass"))
         elif self._broken is None:
             await self.end()
@@ -101,6 +104,8 @@ class Confined:
     async def end(self) -> None:
         """Kills the process and all it started, and reads what they had printed. Once more does no harm."""
         self._watching.cancel()
+        if self._holding is not None:
+            await asyncio.wait([self._holding])  # a thread cannot be cancelled, and what it opens has to be closed
         self._kill()
         await self._process.wait()
         if not self._outgoing.is_closing():
@@ -120,7 +125,7 @@ class Confined:
     async def _watch(self) -> None:
         while True:
             await asyncio.sleep(_POLL)
-            threads, memory = tree_usage(self._process.pid)
+            threads, memory = await asyncio.to_thread(tree_usage, self._process.pid)
             if memory > self._limits.memory_bytes:
                 self._break("memory", "its processes together used more than memory_mb")
             elif threads > self._limits.processes + _OWN_THREADS:
@@ -151,7 +156,7 @@ async def confined(launch: Launch, stage: Stage, limits: Limits, stdin: str = ""
     nonce = secrets.token_bytes(_NONCE)
     running = await _started(launch, limits, nonce)
     try:
-        running.send(bundle([*launch.stages, stage], nonce))
+        running.send(await asyncio.to_thread(bundle, [*launch.stages, stage], nonce))
         running.type(stdin)
         yield running
     finally:
@@ -159,12 +164,13 @@ async def confined(launch: Launch, stage: Stage, limits: Limits, stdin: str = ""
 
 
 async def _started(launch: Launch, limits: Limits, nonce: bytes) -> Confined:
+    command = await asyncio.to_thread(_command, launch)
     with ExitStack() as pipes:
         orders, to_process = _pipe(pipes)
         from_process, reports = _pipe(pipes)
         ends = orders.fileno(), reports.fileno()
         process = await asyncio.create_subprocess_exec(
-            *(*launch.prefix, *Interpreter.running().command, "-c", boot(), *map(str, ends)),
+            *(*command, *map(str, ends)),
             stdin=asyncio.subprocess.PIPE,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
@@ -179,6 +185,10 @@ async def _started(launch: Launch, limits: Limits, nonce: bytes) -> Confined:
         orders.close()
         reports.close()
         return running
+
+
+def _command(launch: Launch) -> tuple[str, ...]:
+    return *launch.prefix, *Interpreter.running().command, "-c", boot()
 
 
 def _pipe(stack: ExitStack) -> tuple[BinaryIO, BinaryIO]:

@@ -32,14 +32,15 @@ class Provider(ABC):
 
     async def arun(self, source: str, *, stdin: str = "", limits: Limits = DEFAULT_LIMITS) -> Execution:
         """See Sandbox.arun."""
-        return await run_program(self.launch(limits), source, stdin, limits)
+        launch = await asyncio.to_thread(self.launch, limits)
+        return await run_program(launch, source, stdin, limits)
 
     async def acheck(
         self, candidate: str, tests: str, *, entry_point: str | None = None, limits: Limits = DEFAULT_LIMITS
     ) -> Verdict:
         """See Sandbox.acheck."""
-        launches = self.launch(limits), self.launch(limits)
-        return await check_candidate(launches, candidate, tests, entry_point, limits)
+        launches = [await asyncio.to_thread(self.launch, limits) for _ in range(2)]
+        return await check_candidate((launches[0], launches[1]), candidate, tests, entry_point, limits)
 
     def run(self, source: str, *, stdin: str = "", limits: Limits = DEFAULT_LIMITS) -> Execution:
         """See Sandbox.run."""
