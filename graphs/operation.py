@@ -3,7 +3,7 @@ equal work and the work is done once."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -28,6 +28,10 @@ class Planned(TypedDict):
     """ψ: exact memory keys, in prompt order."""
     output: str
     """Memory key its outcome will get."""
+    arguments: dict[str, Any] | None
+    """Of a tool, where the designer gave them; None: the executor derives them, or it is not a tool."""
+    node: str | None
+    """Node of the canvas it runs, with the pass of each loop around it (`node_4`, `node_6#2`); None: no canvas."""
 
 
 class Operation(Planned):

@@ -39,7 +39,7 @@ def planned_operation(operator: OperatorDesign, inputs: list[str], outputs: dict
     params = operator.params
     return Planned(
         id=f"op_{at[0]}_{at[1]}", at=at, operator=params.instruction_type, instruction=params.input_usage,
-        inputs=inputs, output=outputs[params.output_key],
+        inputs=inputs, output=outputs[params.output_key], arguments=None, node=None,
     )  # fmt: skip
 
 

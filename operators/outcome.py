@@ -8,12 +8,22 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, field_validator
 
 from ..errors import FlowwrightError
 
-OutcomeKind = Literal["text", "plan", "answer", "review", "code", "test", "vote"]
+OutcomeKind = Literal["text", "plan", "answer", "review", "code", "test", "vote", "result"]
+"""`result`: what a tool gave."""
 VerdictWord = Literal["accept", "minor_issues", "major_issues", "reject"]
 
 
 class EmptyReply(FlowwrightError):
     """A model answered with nothing to read."""
+
+
+class ToolFault(FlowwrightError):
+    """A tool gave no result. The message is for the designer; `fix` says what would be accepted, where it is known."""
+
+    def __init__(self, message: str, *, retryable: bool, fix: str | None = None) -> None:
+        """`retryable`: the same call may succeed later (a time-out, a busy server); else only another call can."""
+        super().__init__(message, fix=fix)
+        self.retryable = retryable
 
 
 class Outcome(BaseModel):

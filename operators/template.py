@@ -12,6 +12,7 @@ from langchain_core.runnables import Runnable, RunnableConfig
 from ..digest import digest
 from ..errors import UsageError
 from ..sampling import Sampling
+from .arguments import check_arguments
 from .context import Bounds, excerpt, framed, render
 from .outcome import Outcome, OutcomeKind
 from .prompt import Prompt
@@ -34,6 +35,8 @@ class Job:
     """None only where the template needs no model."""
     sandbox: Sandbox | None
     """None only where the template needs no sandbox."""
+    arguments: Mapping[str, Any] | None = None
+    """Validated arguments of a tool; None: not a tool."""
 
     def variables(self) -> dict[str, str]:
         """`context` and `instruction` as an operator's prompt takes them: bounded and inert."""
@@ -67,6 +70,11 @@ class OperatorTemplate:
     max_inputs: int | None = None
     """None: as many as there are; `bounds` still limits the prompt."""
     needs_sandbox: bool = False
+    parameters: Mapping[str, Any] | None = None
+    """JSON schema (an object) of the arguments of a tool: `bind` wants arguments and takes neither instruction nor
+    inputs. None: not a tool."""
+    approval: bool = False
+    """True: a person has to approve each call before it is made."""
     bounds: Bounds = DEFAULT_BOUNDS
     revision: int = 1
     """Raised by its author when the behaviour of `build` changes, so that stored results are not taken for new ones."""
@@ -82,24 +90,32 @@ class OperatorTemplate:
         prompts = [prompt.version for prompt in self.prompts]
         inputs = [self.min_inputs, self.max_inputs, self.bounds.per_input, self.bounds.context, self.bounds.instruction]
         decoding = [self.sampling.as_json(), self.max_calls]
-        return digest([self.name, self.output, prompts, decoding, inputs, self.needs_sandbox, self.revision], 12)
+        contract = [self.needs_sandbox, self.parameters, self.revision]
+        return digest([self.name, self.output, prompts, decoding, inputs, *contract], 12)
 
     def bind(
         self,
         instruction: str,
         inputs: Mapping[str, str],
         *,
+        arguments: Mapping[str, Any] | None = None,
         model: ModelLike | None = None,
         sandbox: Sandbox | None = None,
     ) -> Runnable[dict[str, Any], Outcome]:
         """The runnable of one operation, invoked with `{}`.
 
-        `inputs` maps display keys such as `draft@2` to text, in order. Raises UsageError for a number of inputs that
-        the template does not take and for a missing model, SandboxUnavailable for a missing sandbox; the runnable
-        raises EmptyReply when the model answers with nothing.
+        `inputs` maps display keys such as `draft@2` to text, in order; `arguments` is what a tool is called with.
+        Raises UsageError for a number of inputs that the template does not take, for arguments that do not fit
+        `parameters`, and for a missing model, SandboxUnavailable for a missing sandbox; the runnable raises EmptyReply
+        when the model answers with nothing, ToolFault when a tool gives no result.
         """
-        self._check(len(inputs), model, sandbox)
-        job = Job(self, instruction, dict(inputs), None if model is None else sampler_of(model), sandbox)
+        if self.parameters is None:
+            self._check_inputs(len(inputs))
+        else:
+            check_arguments(self.name, self.parameters, arguments)
+        self._check_means(model, sandbox)
+        sampler = None if model is None else sampler_of(model)
+        job = Job(self, instruction, dict(inputs), sampler, sandbox, arguments)
         config = RunnableConfig(
             run_name=f"operator.{self.name}",
             tags=[f"operator:{self.name}"],
@@ -114,9 +130,11 @@ class OperatorTemplate:
         exact = self.max_inputs == self.min_inputs
         return f"exactly {self.min_inputs}" if exact else f"{self.min_inputs} to {self.max_inputs}"
 
-    def _check(self, given: int, model: ModelLike | None, sandbox: Sandbox | None) -> None:
+    def _check_inputs(self, given: int) -> None:
         if given < self.min_inputs or (self.max_inputs is not None and given > self.max_inputs):
             raise UsageError(f"{self.name} got {given} inputs and takes {self.inputs_wanted()}", fix=self.accepts)
+
+    def _check_means(self, model: ModelLike | None, sandbox: Sandbox | None) -> None:
         if self.needs_model and model is None:
             raise UsageError(f"{self.name} needs a model", fix="Pass bind(..., model=...): a chat model or a sampler")
         if self.needs_sandbox and sandbox is None:
