@@ -52,7 +52,7 @@ def build_graph(
         system=chosen,
         preset=preset_named(chosen, preset),
         registry=operators if operators is not None else Registry.load(),
-        policies=with_generator(policies.resolve()),
+        policies=policies.resolve(),
         journal=journal_of(checkpointer) if journal is None else journal,
     )
     for role in ("designer", "executor"):
@@ -102,8 +102,3 @@ def preset_named(system: System, name: str) -> Preset:
     if name not in system.presets:
         raise UsageError(f"{system.name} has no preset {name!r}", fix=f"known: {', '.join(system.presets)}")
     return system.presets[name]
-
-
-def with_generator(policies: dict[str, Any]) -> dict[str, Any]:
-    """The executor's policy words the answer where no generator was named."""
-    return {"generator": policies["executor"], **policies} if "executor" in policies else policies

@@ -14,6 +14,7 @@ from .faults import Fault, fault
 from .memory import Memory
 from .operation import Operation, Planned
 from .state import Place, Run
+from .tool_call import model_calls
 
 
 class Work(TypedDict):
@@ -70,7 +71,8 @@ def next_layer(
         if any(key in coming for key in missing):
             continue
         template = registry[planned["operator"]]
-        reason = _obstacle(planned, missing, needs_model=template.needs_model, purse=purse, budget=budget, usage=usage)
+        wanted = model_calls(template, planned["arguments"])
+        reason = _obstacle(planned, missing, needs_model=wanted > 0, purse=purse, budget=budget, usage=usage)
         if reason is not None:
             coming.discard(planned["output"])
             layer.skipped.append(skipped(planned, run, reason))
@@ -79,7 +81,7 @@ def next_layer(
             operation=planned,
             inputs={key: memory[key]["content"] for key in planned["inputs"]},
             run=Place(id=run["id"], turn=run["turn"], seed=run["seed"]),
-            calls=purse.grant(template.max_calls),
+            calls=purse.grant(wanted),
             seconds=left(budget, usage, "seconds"),
         )
         layer.ready.append(Send("executor", work))

@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from itertools import groupby
+from types import MappingProxyType
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
@@ -14,11 +15,12 @@ from langchain_core.prompts import ChatPromptTemplate
 from ..operators.prompt import Prompt
 from ..sampling import Sampling
 from .budget import Budget
+from .decision import Decision, Finish, GiveUp
 from .design import FinishDesign, GiveUpDesign, StageDesign, design_of, design_schema
 from .evidence import is_candidate
 from .faults import Fault, Refused, fault
 from .operation import Operation
-from .system import Decision, Finish, GiveUp, Preset, Scene
+from .system import Preset, Scene, System
 from .view import problem_text, state_view
 from .wiring import wire
 
@@ -55,11 +57,11 @@ PAPER: Final = Preset(
 )  # fmt: skip
 
 
-class DyFlow:
+class DyFlow(System):
     """The system `dyflow`."""
 
     name = "dyflow"
-    presets: Final = {preset.name: preset for preset in (DEFAULT, PAPER)}
+    presets = MappingProxyType({preset.name: preset for preset in (DEFAULT, PAPER)})
 
     @cached_property
     def prompt(self) -> ChatPromptTemplate:

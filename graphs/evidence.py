@@ -22,7 +22,8 @@ def evidence_for(memory: Memory, key: str) -> Evidence:
             verdict = one["verdict"] or verdict
         elif one["kind"] == "test" and checked.intersection(one["inputs"]) and one["passed"] is not None:
             passed = one["passed"]
-    return Evidence(candidate=key, verdict=verdict, passed=passed, support=memory[key]["data"].get("support"))
+    support = memory[key]["data"].get("support")
+    return Evidence(candidate=key, verdict=verdict, passed=passed, support=support, origin=None)
 
 
 def check_programs(memory: Memory, candidates: set[str]) -> set[str]:

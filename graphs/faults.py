@@ -8,7 +8,7 @@ from typing import Literal
 from typing_extensions import TypedDict
 
 from ..errors import FlowwrightError
-from ..operators.outcome import EmptyReply
+from ..operators.outcome import EmptyReply, ToolFault
 from ..policies.faults import ProviderError, ReplyError
 
 FaultKind = Literal["policy", "tool", "provider", "budget", "internal"]
@@ -58,5 +58,8 @@ def fault_of(error: FlowwrightError, where: str | None = None) -> Fault:
             return fault("budget", "exhausted", error.message, where=where)
         case EmptyReply():
             return fault("provider", "empty_reply", error.message, where=where)
+        case ToolFault():
+            code = "retryable" if error.retryable else "fatal"
+            return fault("tool", code, error.message, expected=error.fix, where=where)
         case _:
             return fault("tool", type(error).__name__, error.message, expected=error.fix, where=where)

@@ -23,9 +23,9 @@ class Entry(TypedDict):
     at: list[int]
     """[turn, index]: place in the run; operations count from 1, what no operation made stands around them."""
     kind: OutcomeKind | str
-    """An outcome's kind, or `task`, `conversation`, `summary` for what no operation made."""
+    """An outcome's kind, or `task`, `conversation`, `analysis`, `summary`, `verdict` for what no operation made."""
     by: str
-    """Operator that made it, or `user`, `summarizer`."""
+    """Operator that made it, or `user`, `summarizer`, `verifier`."""
     operation: str | None
     """Id of the operation; None: none made it."""
     inputs: list[str]

@@ -51,10 +51,9 @@ class Operation(Planned):
 
 
 def content_key(planned: Planned, *, version: str, inputs: dict[str, str], model: str | None, seed: int) -> str:
-    """Digest of operator, version, instruction, resolved inputs, model and seed."""
-    return digest(
-        [planned["operator"], version, planned["instruction"], [[k, v] for k, v in inputs.items()], model, seed]
-    )
+    """Digest of operator, version, instruction, resolved inputs, arguments, model and seed."""
+    resolved = [[key, text] for key, text in inputs.items()]
+    return digest([planned["operator"], version, planned["instruction"], resolved, planned["arguments"], model, seed])
 
 
 def derived_seed(seed: int, *path: str | int) -> int:

@@ -79,6 +79,7 @@ class Stage(TypedDict):
 
     id: str
     operations: list[Planned]
+    """Those known so far; a canvas adds some as results come in."""
     running: list[str]
     """Ids of the layer that was started last."""
 
@@ -86,10 +87,12 @@ class Stage(TypedDict):
 class Stop(TypedDict):
     """Why the run ends, before its answer is written."""
 
-    by: Literal["designer", "budget", "provider"]
+    by: Literal["designer", "verifier", "budget", "provider"]
+    settled: bool
+    """Whether somebody decided that the answer is there; False: the run was given up or cut short."""
     reason: str
     candidate: str | None
-    """Memory key the designer chose; None: the runtime picks the best."""
+    """Memory key the designer chose; None: the system says what the answer is made of."""
 
 
 class Evidence(TypedDict):
@@ -103,6 +106,8 @@ class Evidence(TypedDict):
     """Last executed test of it; None: never tested."""
     support: float | None
     """Share of the votes for it; None: nobody voted."""
+    origin: Literal["candidate", "generator"] | None
+    """Whose words the answer is in; None: there is no answer."""
 
 
 class State(TypedDict, total=False):
@@ -118,6 +123,8 @@ class State(TypedDict, total=False):
     memory: Annotated[list[Entry], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
     remaining_steps: RemainingSteps
     """Super-steps that the caller's `recursion_limit` still allows; not stored."""
+    canvas: dict[str, Any] | None
+    """The workflow under construction (`graphs.canvas.board.Board`); absent or None: the system has none."""
     stage: Stage | None
     stop: Stop | None
     status: Status

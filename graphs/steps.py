@@ -14,4 +14,6 @@ def out_of_steps(state: State) -> Stop | None:
     """The reason to stop when the caller's limit leaves room for the end only; None: go on."""
     if state["remaining_steps"] > CLOSING:
         return None
-    return Stop(by="budget", reason="the recursion_limit of the call leaves no room to go on", candidate=None)
+    return Stop(
+        by="budget", settled=False, reason="the recursion_limit of the call leaves no room to go on", candidate=None
+    )

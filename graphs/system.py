@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, ClassVar
 
 from langchain_core.messages import BaseMessage
 
 from ..operators.registry import Registry
+from ..policies.action import find_action
+from ..policies.reply import Reply
 from ..sampling import Sampling
 from .budget import Budget
+from .closing import Closing
+from .decision import Decision
+from .evidence import best_candidate
 from .faults import Fault
-from .memory import Memory
+from .judgement import Judgement
+from .memory import PROBLEM, Memory
 from .operation import Planned
+from .question import Question
 from .state import State
 
-
-@dataclass(frozen=True)
-class Plan:
-    """Go on: run these operations, by data dependence."""
-
-    operations: list[Planned]
-    description: str
-
-
-@dataclass(frozen=True)
-class Finish:
-    """Stop: the answer is in this memory entry."""
-
-    key: str
-    reason: str
-
-
-@dataclass(frozen=True)
-class GiveUp:
-    """Stop without a candidate of the designer's choice."""
-
-    reason: str
-
-
-Decision = Plan | Finish | GiveUp
+PRESENT = "Present the final answer of the candidate in the form the problem asks for. Do not change its result."
 
 
 @dataclass(frozen=True)
@@ -78,35 +62,70 @@ class Scene:
         return cls(state, preset, registry, Memory(state.get("memory", []), promised))
 
 
-class System(Protocol):
-    """What one published system adds to the shared roles."""
+@dataclass(frozen=True)
+class Reading:
+    """An action as it was found in a reply."""
 
-    @property
-    def name(self) -> str:
-        """Name in `build_graph(name)`."""
-        ...
+    action: dict[str, Any]
+    notices: Sequence[str] = ()
+    """What had to be put right to read it; kept with the turn."""
 
-    @property
-    def presets(self) -> dict[str, Preset]:
-        """By name; `default` is required."""
-        ...
 
+class System(ABC):
+    """What one published system adds to the shared roles. What is not abstract has the plain form of it here."""
+
+    name: ClassVar[str]
+    """Name in `build_graph(name)`."""
+    presets: ClassVar[Mapping[str, Preset]]
+    """By name; `default` is required."""
+    verified: ClassVar[bool] = False
+    """Whether a model is asked after each turn (`review`), beside the runtime's own rules."""
+
+    @abstractmethod
     def messages(self, scene: Scene) -> list[BaseMessage]:
-        """The designer's prompt. Constant parts first, so that servers can share prefixes between turns."""
-        ...
+        """The designer's prompt. Constant parts first, so that servers can share prefixes between turns and tasks."""
 
-    def schema(self, scene: Scene) -> dict[str, Any]:
-        """JSON schema of a decision, for constrained decoding."""
-        ...
+    @abstractmethod
+    def schema(self, scene: Scene) -> dict[str, Any] | None:
+        """JSON schema of a decision, for constrained decoding; None: the designer writes free text."""
 
+    @abstractmethod
     def shape(self, action: dict[str, Any]) -> dict[str, Any]:
         """`action` as the system understands it. Raises ValueError when it has not the shape of a decision."""
-        ...
 
+    @abstractmethod
     def decide(self, action: dict[str, Any], scene: Scene) -> Decision:
         """The decision, with ids and keys assigned by the runtime. Raises Refused with every unmet constraint."""
-        ...
+
+    def read(self, reply: Reply, scene: Scene) -> Reading:
+        """The action in a reply: here its last JSON object that fits. Raises ReplyError or Refused."""
+        return Reading(find_action(reply.text, self.shape, finish_reason=reply.finish_reason))
 
     def warnings(self, scene: Scene) -> Sequence[Fault]:
-        """What the designer should know about its own course (loops, repeats)."""
-        ...
+        """What the designer should know about its own course (loops, repeats). Here nothing."""
+        return ()
+
+    def opening(self, scene: Scene) -> Question | None:
+        """What the summarizer asks before the first decision, kept as the entry `analysis@1`; None: nothing."""
+        return None
+
+    def more(self, scene: Scene) -> list[Planned]:
+        """Operations of the turn that became possible by the results so far, beyond those planned. Here none."""
+        return []
+
+    def review(self, scene: Scene) -> Question | None:
+        """What the verifier asks its model after a turn; None: the rules suffice for this one."""
+        return None
+
+    def judge(self, reply: Reply, scene: Scene) -> Judgement:
+        """What the verifier's model said. Never raises for what it wrote."""
+        return Judgement(stop=False, analysis=reply.text)
+
+    def closing(self, scene: Scene) -> Closing:
+        """How the answer is made: here the chosen candidate, else the best one, worded by ORGANIZE_SOLUTION."""
+        stop = scene.state.get("stop")
+        key = (stop["candidate"] if stop else None) or best_candidate(scene.memory)
+        if key is None:
+            return Closing(None)
+        inputs = {one: scene.memory[one]["content"] for one in (PROBLEM, key)}
+        return Closing(key, "ORGANIZE_SOLUTION", PRESENT, inputs)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from typing_extensions import TypedDict
 
@@ -24,13 +24,19 @@ class Turn(TypedDict):
     """Idempotency key of the model call: where the journal keeps what was really sent and sampled."""
     reply: str | None
     """The text as sampled; None: the provider gave none."""
+    action: dict[str, Any] | None
+    """The action read from it, as the system understands it; None: none was found."""
+    notices: list[str]
+    """What had to be put right to read it; empty: nothing."""
     outcome: Outcome
     faults: list[Fault]
     """Why it was refused; empty when it was accepted."""
     operations: list[str]
     """Ids of the operations it planned."""
     description: str
-    """The stage's sub-goal, or the reason for stopping, in the designer's words."""
+    """The stage's sub-goal, the edit, or the reason for stopping."""
+    observation: str
+    """What the decision itself brought to light; empty: nothing."""
     model: str | None
     """Model that answered; None: no answer."""
     usage: Usage

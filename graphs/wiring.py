@@ -6,11 +6,12 @@ from __future__ import annotations
 from graphlib import CycleError, TopologicalSorter
 
 from ..operators.registry import Registry
+from .decision import Plan
 from .design import OperatorDesign, StageDesign
 from .faults import Fault, Refused, fault
 from .memory import ALIASES, Memory
 from .operation import Planned
-from .system import Plan, Scene
+from .system import Scene
 
 
 def wire(design: StageDesign, scene: Scene) -> Plan:

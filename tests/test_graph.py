@@ -37,7 +37,9 @@ def thread(name: str = "t") -> dict[str, Any]:
 def test_invoke_returns_answer_status_evidence_usage_and_messages() -> None:
     result = graph_of().invoke(TASK)
     assert (result["answer"], result["status"]) == ("42", "finished")
-    assert result["evidence"] == {"candidate": "draft@1", "verdict": "accept", "passed": None, "support": None}
+    assert result["evidence"] == {
+        "candidate": "draft@1", "verdict": "accept", "passed": None, "support": None, "origin": "generator",
+    }  # fmt: skip
     assert (result["usage"]["turns"], result["usage"]["operations"], result["usage"]["calls"]) == (3, 2, 6)
     assert isinstance(result["messages"][-1], AIMessage)
 

@@ -5,25 +5,24 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, field
-from typing import Any
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
 from ...operators.context import excerpt
-from ...policies.action import find_action
 from ...policies.faults import ProviderError, ReplyError
 from ...policies.reply import Reply
 from ..budget import exhausted, left, spend
 from ..call import Caller
 from ..context import Context
+from ..decision import Decision, Finish, GiveUp, Plan
 from ..dispatch import next_layer
 from ..faults import BudgetExhausted, Fault, Refused, fault_of
 from ..services import Services
 from ..state import Stage, State, Stop
 from ..steps import out_of_steps
-from ..system import Decision, Finish, GiveUp, Plan, Scene
+from ..system import Reading, Scene
 from ..turn import Outcome, Turn
 from .role import Update
 
@@ -37,6 +36,7 @@ class Attempt:
     """One reply and what became of it."""
 
     reply: Reply | None = None
+    reading: Reading | None = None
     decision: Decision | None = None
     faults: list[Fault] = field(default_factory=list)
 
@@ -86,8 +86,8 @@ class Designer:
         model = caller.model_for(self.services.preset.designer, schema=system.schema(scene))
         try:
             attempt.reply = Reply.of(await model.ainvoke(messages))
-            action = find_action(attempt.reply.text, system.shape, finish_reason=attempt.reply.finish_reason)
-            attempt.decision = system.decide(action, scene)
+            attempt.reading = system.read(attempt.reply, scene)
+            attempt.decision = system.decide(attempt.reading.action, scene)
         except Refused as refusal:
             attempt.faults = refusal.faults
         except (ReplyError, ProviderError, BudgetExhausted) as error:
@@ -100,34 +100,35 @@ class Designer:
         for turn in state.get("turns", []):
             if turn["turn"] == state["run"]["turn"] and turn["outcome"] == "refused":
                 problems = "\n".join(line_of(one) for one in turn["faults"])
-                correction = (
-                    f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected JSON object."
-                )
+                correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected decision."
                 said += [AIMessage(excerpt(turn["reply"] or "", QUOTED)), HumanMessage(correction)]
         return said
 
     def route(self, state: State, attempt: Attempt, update: Update) -> Command[str]:
         """Where the run goes after this reply."""
         match attempt.decision:
-            case Plan(operations):
-                return self.run_stage(state, operations, update)
+            case Plan() as plan:
+                return self.run_stage(state, plan, update)
             case Finish(key, reason):
-                return stop(update, Stop(by="designer", reason=reason, candidate=key))
+                return stop(update, Stop(by="designer", settled=True, reason=reason, candidate=key))
             case GiveUp(reason):
-                return stop(update, Stop(by="designer", reason=reason, candidate=None))
+                return stop(update, Stop(by="designer", settled=False, reason=reason, candidate=None))
         kinds = {one["kind"] for one in attempt.faults}
         if "budget" in kinds:
-            return stop(update, Stop(by="budget", reason=attempt.faults[0]["message"], candidate=None))
+            return stop(update, Stop(by="budget", settled=False, reason=attempt.faults[0]["message"], candidate=None))
         if "provider" in kinds:
-            return stop(update, Stop(by="provider", reason=attempt.faults[0]["message"], candidate=None))
+            return stop(update, Stop(by="provider", settled=False, reason=attempt.faults[0]["message"], candidate=None))
         repairs = state["budget"].get("repairs")
         if state["run"]["attempt"] < (DEFAULT_REPAIRS if repairs is None else repairs):
             run = {**state["run"], "attempt": state["run"]["attempt"] + 1}
             return Command(update={**update, "run": run}, goto="designer")
         return Command(update=update, goto="verifier")
 
-    def run_stage(self, state: State, operations: list[Any], update: Update) -> Command[str]:
+    def run_stage(self, state: State, plan: Plan, update: Update) -> Command[str]:
         """Start the first layer of a validated plan."""
+        operations = plan.operations
+        if plan.canvas is not None:
+            update["canvas"] = plan.canvas
         scene = self.services.scene(state)
         usage = spend(state["usage"], update["usage"])
         layer = next_layer(operations, scene.memory, scene.registry, state["run"], state["budget"], usage)
@@ -153,9 +154,12 @@ def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
     decision, run = attempt.decision, state["run"]
     operations = [one["id"] for one in decision.operations] if isinstance(decision, Plan) else []
     description = "" if decision is None else decision.description if isinstance(decision, Plan) else decision.reason
+    reading = attempt.reading
     return Turn(
         at=[run["turn"], run["attempt"]],
         turn=run["turn"], attempt=run["attempt"], call=caller.last_key,
-        reply=attempt.reply.text if attempt.reply else None, outcome=attempt.outcome,
-        faults=attempt.faults, operations=operations, description=description, model=caller.model, usage=caller.usage,
+        reply=attempt.reply.text if attempt.reply else None, action=reading.action if reading else None,
+        notices=list(reading.notices) if reading else [], outcome=attempt.outcome, faults=attempt.faults,
+        operations=operations, description=description,
+        observation=decision.observation if isinstance(decision, Plan) else "", model=caller.model, usage=caller.usage,
     )  # fmt: skip

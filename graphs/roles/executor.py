@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import dataclass
 from typing import Any
 
 from langchain_core.runnables import Runnable
@@ -13,16 +14,56 @@ from langgraph.types import Command
 
 from ...errors import FlowwrightError
 from ...operators.outcome import Outcome
+from ...operators.sandbox import Sandbox
 from ...operators.template import OperatorTemplate
-from ..budget import spend
+from ..approval import Asked, approve
+from ..budget import Usage, spend
 from ..call import Caller
 from ..context import Context
 from ..dispatch import Work
 from ..faults import Fault, fault_of
+from ..journal import NoJournal
 from ..memory import entry_of
-from ..operation import Operation, content_key
+from ..operation import Operation, Planned, content_key
 from ..services import Services
+from ..tool_call import arguments_for, model_calls
 from .role import Update
+
+
+@dataclass
+class Attempt:
+    """One operation while it runs."""
+
+    work: Work
+    template: OperatorTemplate
+    planned: Planned
+    """With the arguments, once they are known."""
+    caller: Caller | None
+    """None: no model is asked."""
+    outcome: Outcome | None = None
+    fault: Fault | None = None
+
+    def key(self) -> str:
+        """Content key of the operation."""
+        model = self.caller.policy.name if self.caller else None
+        return content_key(
+            self.planned, version=self.template.version, inputs=self.work["inputs"], model=model,
+            seed=self.work["run"]["seed"],
+        )  # fmt: skip
+
+    def usage(self, seconds: float) -> Usage:
+        """What it cost: the model calls, and a tool's own price."""
+        price = self.outcome.data.get("cost") if self.outcome else None
+        money = float(price) if isinstance(price, int | float) else 0.0
+        return spend(self.caller.usage if self.caller else None, {"operations": 1, "seconds": seconds, "money": money})
+
+    def record(self, seconds: float) -> Operation:
+        """What is kept of it."""
+        return Operation(
+            **self.planned, turn=self.work["run"]["turn"], version=self.template.version, key=self.key(),
+            status="failed" if self.fault else "ok", fault=self.fault, usage=self.usage(seconds),
+            model=self.caller.model if self.caller else None,
+        )  # fmt: skip
 
 
 class Executor:
@@ -34,52 +75,60 @@ class Executor:
 
     async def __call__(self, work: Work, runtime: Runtime[Context]) -> Command[str]:
         """Run the operation and report it."""
-        planned, services = work["operation"], self.services
-        template = services.registry[planned["operator"]]
-        caller = self.caller_for(work, template)
-        model, seed = caller.policy.name if caller else None, work["run"]["seed"]
-        key = content_key(planned, version=template.version, inputs=work["inputs"], model=model, seed=seed)
+        template = self.services.registry[work["operation"]["operator"]]
+        attempt = Attempt(work, template, work["operation"], self.caller_for(work, template))
         began = time.monotonic()
-        outcome, failure = await self.attempt(template, work, caller, key)
-        usage = spend(caller.usage if caller else None, {"operations": 1, "seconds": time.monotonic() - began})
-        record = Operation(
-            **planned, turn=work["run"]["turn"], version=template.version, key=key,
-            status="failed" if failure else "ok", fault=failure, usage=usage, model=caller.model if caller else None,
-        )  # fmt: skip
-        update: Update = {"operations": [record], "usage": {**usage, "seconds": 0.0}}
-        if outcome is not None:
-            update["memory"] = [entry_of(outcome, planned)]
+        try:
+            attempt.outcome = await self.run(attempt)
+        except FlowwrightError as error:
+            attempt.fault = fault_of(error, work["operation"]["id"])
+        record = attempt.record(time.monotonic() - began)
+        update: Update = {"operations": [record], "usage": {**record["usage"], "seconds": 0.0}}
+        if attempt.outcome is not None:
+            update["memory"] = [entry_of(attempt.outcome, attempt.planned)]
         return Command(update=update)
 
     def caller_for(self, work: Work, template: OperatorTemplate) -> Caller | None:
         """The metered model of an operation that needs one."""
-        if not template.needs_model:
+        if model_calls(template, work["operation"]["arguments"]) == 0:
             return None
         return self.services.caller(
             work["run"], "executor", work["operation"]["id"], calls=work["calls"], seconds=work["seconds"]
         )
 
-    async def attempt(
-        self, template: OperatorTemplate, work: Work, caller: Caller | None, key: str
-    ) -> tuple[Outcome | None, Fault | None]:
-        """The outcome, or the fault that stands in its place."""
-        planned = work["operation"]
-        try:
-            # Opening one looks at the machine and starts processes, which no event loop may wait for.
-            sandbox = await asyncio.to_thread(lambda: self.services.sandbox) if template.needs_sandbox else None
-            operator = template.bind(planned["instruction"], work["inputs"], model=caller, sandbox=sandbox)
-            return await (self.journaled(operator, work, key) if caller is None else operator.ainvoke({})), None
-        except FlowwrightError as error:
-            return None, fault_of(error, planned["id"])
+    async def run(self, attempt: Attempt) -> Outcome:
+        """The outcome. Raises FlowwrightError where there is none."""
+        template, work = attempt.template, attempt.work
+        inputs, instruction = work["inputs"], attempt.planned["instruction"]
+        if template.parameters is not None and attempt.planned["arguments"] is None and attempt.caller is not None:
+            arguments = await arguments_for(template, instruction, inputs, attempt.caller)
+            attempt.planned = {**attempt.planned, "arguments": arguments}
+        arguments_given = attempt.planned["arguments"]
+        model = attempt.caller if template.needs_model else None
+        sandbox = await self.sandbox_for(template)
+        operator = template.bind(instruction, inputs, arguments=arguments_given, model=model, sandbox=sandbox)
+        return await (operator.ainvoke({}) if template.needs_model else self.journaled(operator, attempt))
 
-    async def journaled(self, operator: Runnable[dict[str, Any], Outcome], work: Work, content: str) -> Outcome:
-        """The outcome of an operation that asks no model, from the journal if this very operation ended before. Where
-        a model is asked, each of its calls is journaled instead."""
-        run, journal = work["run"], self.services.journal
-        key = f"{run['id']}/{run['turn']}/executor/{work['operation']['id']}/{content}"
+    async def sandbox_for(self, template: OperatorTemplate) -> Sandbox | None:
+        """The sandbox, where the operator needs one."""
+        # Opening one looks at the machine and starts processes, which no event loop may wait for.
+        return await asyncio.to_thread(lambda: self.services.sandbox) if template.needs_sandbox else None
+
+    async def journaled(self, operator: Runnable[dict[str, Any], Outcome], attempt: Attempt) -> Outcome:
+        """The outcome of an operator that asks no model, from the journal if this very operation ended before. Where a
+        model is asked, each of its calls is journaled instead."""
+        run, journal, content = attempt.work["run"], self.services.journal, attempt.key()
+        key = f"{run['id']}/{run['turn']}/executor/{attempt.planned['id']}/{content}"
         stored = journal.recall(key)
         if stored is not None:
             return Outcome.model_validate_json(stored)
+        if attempt.template.approval:
+            planned = attempt.planned
+            asked = Asked(
+                operation=planned["id"], tool=planned["operator"], arguments=planned["arguments"] or {},
+                purpose=planned["instruction"], key=content,
+            )  # fmt: skip
+            approve(asked, replayed=not isinstance(journal, NoJournal))
         outcome = await operator.ainvoke({})
         await journal.arecord(key, outcome.model_dump_json().encode())
         return outcome

@@ -1,9 +1,10 @@
-"""There is always an answer, and it says what it is worth. The generator writes it from the best candidate; where no
-model can be asked any more, the candidate itself is the answer."""
+"""There is always an answer, and it says what it is worth. The generator writes it from what the system closes with;
+where no model can be asked any more, the candidate itself is the answer."""
 
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage
 from langgraph.graph import END
@@ -14,15 +15,25 @@ from ...errors import FlowwrightError
 from ...operators.normal_form import same_answer
 from ...operators.outcome import Outcome
 from ..budget import exhausted, left, spend
+from ..closing import Closing
 from ..context import Context
-from ..evidence import best_candidate, contradicted, evidence_for
-from ..memory import PROBLEM, Entry
+from ..evidence import contradicted, evidence_for
+from ..memory import Entry
 from ..services import Services
-from ..state import Evidence, State, Status
+from ..state import Evidence, State, Status, Stop
 from ..system import Scene
 from .role import Update
 
-INSTRUCTION = "Present the final answer of the candidate in the form the problem asks for. Do not change its result."
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer and whose words it is in."""
+
+    text: str
+    """In full."""
+    answer: str
+    """Final, short."""
+    generated: bool
 
 
 class Generator:
@@ -35,37 +46,51 @@ class Generator:
     async def __call__(self, state: State, runtime: Runtime[Context]) -> Command[str]:
         """The answer, its status and its evidence."""
         scene, stop = self.services.scene(state), state.get("stop")
-        chosen = stop["candidate"] if stop else None
-        key = chosen or best_candidate(scene.memory)
-        if key is None:
-            nothing = Evidence(candidate=None, verdict=None, passed=None, support=None)
-            reason = stop["reason"] if stop else "nothing was produced"
-            said = AIMessage(f"No answer: {reason}")
-            update: Update = {"status": "failed", "answer": None, "evidence": nothing, "messages": [said]}
-            return Command(update=update, goto=END)
-        evidence = evidence_for(scene.memory, key)
-        text, answer, update = await self.present(scene, scene.memory[key])
-        status: Status = "finished" if chosen and not contradicted(evidence) else "best_effort"
-        update |= {"status": status, "answer": answer, "evidence": evidence, "messages": [AIMessage(text)]}
+        closing = self.services.system.closing(scene)
+        candidate = None if closing.candidate is None else scene.memory[closing.candidate]
+        worded, update = await self.worded(scene, closing)
+        made = chosen(worded, candidate)
+        if made is None:
+            return Command(update={**update, **failed(stop)}, goto=END)
+        evidence = Evidence(candidate=None, verdict=None, passed=None, support=None, origin=None)
+        if closing.candidate is not None:
+            evidence = evidence_for(scene.memory, closing.candidate)
+        evidence["origin"] = "generator" if made.generated else "candidate"
+        settled = stop is not None and stop["settled"]
+        status: Status = "finished" if settled and not contradicted(evidence) else "best_effort"
+        update |= {"status": status, "answer": made.answer, "evidence": evidence, "messages": [AIMessage(made.text)]}
         return Command(update=update, goto=END)
 
-    async def present(self, scene: Scene, candidate: Entry) -> tuple[str, str, Update]:
-        """Full text, final answer and cost. The model only words the candidate: when it may not be asked, fails, or
-        says something else than the candidate, the candidate stands."""
-        direct = candidate["content"], candidate["answer"] or candidate["content"]
+    async def worded(self, scene: Scene, closing: Closing) -> tuple[Answer | None, Update]:
+        """What the generator's model makes of it, and the cost; None: it is not to be asked, or failed."""
         state = scene.state
-        if exhausted(state["budget"], state["usage"], ("calls", "tokens", "money", "seconds")):
-            return *direct, {}
+        spent_out = exhausted(state["budget"], state["usage"], ("calls", "tokens", "money", "seconds"))
+        if closing.operator is None or spent_out:
+            return None, {}
         calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
         caller = self.services.caller(state["run"], "generator", "answer", calls=calls, seconds=seconds)
-        inputs = {PROBLEM: scene.memory[PROBLEM]["content"], candidate["key"]: candidate["content"]}
         began = time.monotonic()
         try:
-            template = self.services.registry["ORGANIZE_SOLUTION"]
-            outcome: Outcome = await template.bind(INSTRUCTION, inputs, model=caller).ainvoke({})
+            template = self.services.registry[closing.operator]
+            outcome: Outcome = await template.bind(closing.instruction, closing.inputs, model=caller).ainvoke({})
+            made = Answer(outcome.content, outcome.answer or outcome.content, generated=True)
         except FlowwrightError:
-            outcome = Outcome(kind="answer", content=direct[0], answer=direct[1])
-        cost: Update = {"usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
-        if candidate["answer"] is not None and not same_answer(outcome.answer or "", candidate["answer"]):
-            return *direct, cost
-        return outcome.content, outcome.answer or outcome.content, cost
+            made = None
+        return made, {"usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
+
+
+def chosen(worded: Answer | None, candidate: Entry | None) -> Answer | None:
+    """The model only words a candidate: where it says something else, the candidate stands. None: there is neither."""
+    if candidate is None:
+        return worded
+    own = Answer(candidate["content"], candidate["answer"] or candidate["content"], generated=False)
+    if worded is None or (candidate["answer"] is not None and not same_answer(worded.answer, candidate["answer"])):
+        return own
+    return worded
+
+
+def failed(stop: Stop | None) -> Update:
+    """The end of a run without an answer."""
+    reason = stop["reason"] if stop else "nothing was produced"
+    nothing = Evidence(candidate=None, verdict=None, passed=None, support=None, origin=None)
+    return {"status": "failed", "answer": None, "evidence": nothing, "messages": [AIMessage(f"No answer: {reason}")]}

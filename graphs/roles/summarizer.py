@@ -1,11 +1,12 @@
 """The summarizer opens each turn. On a new question it starts the run; otherwise it counts the turn and, where a
-summarizer policy is set, adds a model's summary beside the deterministic view, never in its place."""
+summarizer policy is set, adds a model's summary beside the deterministic view, never in its place. What a system asks
+before the first decision is a step of its own, so that the run is on record before anything is paid."""
 
 from __future__ import annotations
 
 import secrets
 import time
-from typing import Final
+from typing import Any, Final, cast
 from uuid import uuid4
 
 from langchain_core.messages import AnyMessage, get_buffer_string
@@ -15,15 +16,20 @@ from langgraph.types import Command, Overwrite
 from ...errors import FlowwrightError, UsageError
 from ...operators.context import excerpt
 from ...operators.prompt import Prompt
+from ...policies.reply import Reply
 from ...sampling import Sampling
-from ..budget import Budget, checked, left, spend
+from ..budget import Budget, Resource, checked, left, spend
 from ..context import Context
+from ..faults import fault_of
 from ..memory import PROBLEM, Entry, entry
+from ..question import Question
 from ..services import Services
 from ..state import Run, State, Task
 from ..view import problem_text
 from .role import Update
 
+LIMITS: Final[tuple[Resource, ...]] = ("calls", "seconds")
+ANALYSIS: Final = "analysis@1"
 EMPTY: Final[Update] = {"turns": [], "operations": []}
 SUMMARY: Final = Sampling(temperature=0.01, max_tokens=700)
 
@@ -39,12 +45,15 @@ class Summarizer:
         """Start the run, or open its next turn."""
         if is_new(state):
             context: Context | None = runtime.context
-            return Command(update=self.start(state, context or Context()), goto="designer")
+            update = self.start(state, context or Context())
+            fresh = cast(State, {**state, **{name: written(value) for name, value in update.items()}})
+            opens = self.services.system.opening(self.services.scene(fresh)) is not None
+            return Command(update=update, goto="summarizer" if opens else "designer")
         run = state["run"]
+        if is_unopened(state) and (question := self.services.system.opening(self.services.scene(state))) is not None:
+            return Command(update=await self.open(state, question), goto="designer")
         # Only a channel that is written gets snapshots, and reading a state goes back to the oldest snapshot of all.
-        update: Update = {
-            "run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}, "messages": []
-        }  # fmt: skip
+        update = {"run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}, "messages": []}
         if "summarizer" in self.services.policies:
             update |= await self.summarize(state)
         return Command(update=update, goto="designer")
@@ -63,7 +72,7 @@ class Summarizer:
         fresh: Update = {"usage": spend(None, {"turns": 1}), "memory": entries}
         if number == 1:
             return update | fresh
-        ended: Update = {"stage": None, "stop": None, "answer": None, "evidence": None}
+        ended: Update = {"canvas": None, "stage": None, "stop": None, "answer": None, "evidence": None}
         return update | ended | {name: Overwrite(value) for name, value in {**EMPTY, **fresh}.items()}
 
     def identity(self, task: Task, context: Context, number: int, messages: int) -> Run:
@@ -89,8 +98,22 @@ class Summarizer:
                 raise UsageError(f"a money budget needs prices, and {unpriced[0]} has none", fix=fix)
         return budget
 
+    async def open(self, state: State, question: Question) -> Update:
+        """The answer to the system's opening question, as the entry `analysis@1`. A failure is on record in its place:
+        the run goes on without."""
+        run, calls, seconds = state["run"], *(left(state["budget"], state["usage"], one) for one in LIMITS)
+        caller = self.services.caller(run, "summarizer", "analysis", calls=calls, seconds=seconds)
+        began = time.monotonic()
+        made = entry(ANALYSIS, "analysis", "summarizer", "(no analysis)", at=[0, 2])
+        try:
+            reply = Reply.of(await caller.model_for(question.sampling, 0, question.schema).ainvoke(question.messages))
+            made["content"] = reply.text.strip() or made["content"]
+        except FlowwrightError as error:
+            made["data"] = {"fault": dict(fault_of(error))}
+        return {"memory": [made], "usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
+
     async def summarize(self, state: State) -> Update:
-        """A model's summary of what is new, as a memory entry; a failed one is left out (the view needs none)."""
+        """A model's summary of what is new, as a memory entry; a failure is on record in its place."""
         scene, run = self.services.scene(state), state["run"]
         latest = [one for one in scene.memory.entries if (one["operation"] or "").startswith(f"op_{run['turn']}_")]
         calls = left(state["budget"], state["usage"], "calls")
@@ -101,13 +124,12 @@ class Summarizer:
         prompt = Prompt.load("flowwright.graphs", "summarizer").chat()
         values = {"problem": problem_text(scene), "entries": "\n\n".join(told(one) for one in latest)}
         began = time.monotonic()
+        made = entry(scene.memory.next_key("summary"), "summary", "summarizer", "(no summary)", at=[run["turn"] + 1, 0])
         try:
             reply = await (prompt | caller(SUMMARY, 0)).ainvoke(values)
-        except FlowwrightError:
-            return {"usage": spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})}
-        made = entry(
-            scene.memory.next_key("summary"), "summary", "summarizer", reply.text or "(empty)", at=[run["turn"] + 1, 0]
-        )
+            made["content"] = reply.text.strip() or made["content"]
+        except FlowwrightError as error:
+            made["data"] = {"fault": dict(fault_of(error))}
         usage = spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})
         return {"memory": [made], "usage": usage}
 
@@ -115,6 +137,17 @@ class Summarizer:
 def told(one: Entry) -> str:
     """An entry as the model summarizer reads it."""
     return f"[{one['key']} by {one['by']}]\n{excerpt(one['content'], 4_000)}"
+
+
+def written(value: Any) -> Any:
+    """What an update writes, whether it appends or overwrites."""
+    return value.value if isinstance(value, Overwrite) else value
+
+
+def is_unopened(state: State) -> bool:
+    """Whether the run has begun and nothing has been decided or asked yet."""
+    known = any(one["key"] == ANALYSIS for one in state.get("memory", []))
+    return state["run"]["turn"] == 1 and not state.get("turns") and not known
 
 
 def is_new(state: State) -> bool:
