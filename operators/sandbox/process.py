@@ -106,7 +106,10 @@ class Confined:
         self._watching.cancel()
         if self._holding is not None:
             await asyncio.wait([self._holding])  # a thread cannot be cancelled, and what it opens has to be closed
-        self._kill()
+        if self._first_process is None:
+            await asyncio.shield(asyncio.to_thread(self._kill))
+        else:
+            self._kill()
         await self._process.wait()
         if not self._outgoing.is_closing():
             self._outgoing.abort()
@@ -147,16 +150,34 @@ class Confined:
             if self._first_process is not None:
                 signal.pidfd_send_signal(self._first_process, signal.SIGKILL)
             elif self._process.returncode is None:
-                os.killpg(self._process.pid, signal.SIGKILL)
+                self._kill_launcher()
+
+    def _kill_launcher(self) -> None:
+        """A launcher that dies alone while it sets up leaves a child that waits for it for ever: it is held still, its
+        children are killed, then it is."""
+        os.killpg(self._process.pid, signal.SIGSTOP)
+        for child in children_of(self._process.pid):
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        os.killpg(self._process.pid, signal.SIGKILL)
 
 
 @asynccontextmanager
 async def confined(launch: Launch, stage: Stage, limits: Limits, stdin: str = "") -> AsyncIterator[Confined]:
     """A process that confines itself and then runs `stage`; dead, with all it started, when the block ends."""
     nonce = secrets.token_bytes(_NONCE)
-    running = await _started(launch, limits, nonce)
+    orders = await asyncio.to_thread(bundle, [*launch.stages, stage], nonce)
+    # A start that is cancelled half-way kills the launcher before it has made itself its child's keeper.
+    starting = asyncio.create_task(_started(launch, limits, nonce))
     try:
-        running.send(await asyncio.to_thread(bundle, [*launch.stages, stage], nonce))
+        running = await asyncio.shield(starting)
+    except asyncio.CancelledError:
+        await asyncio.wait([starting])
+        if not starting.cancelled() and starting.exception() is None:
+            await starting.result().end()
+        raise
+    try:
+        running.send(orders)
         running.type(stdin)
         yield running
     finally:
