@@ -11,6 +11,7 @@ from langgraph.graph.state import CompiledStateGraph
 from ..errors import UsageError
 from ..operators.registry import Registry
 from ..policies.policies import Policies
+from .agentflow import AgentFlow
 from .context import Context
 from .dispatch import Work
 from .dyflow import DyFlow
@@ -26,7 +27,7 @@ from .state import Input, Output, State
 from .system import Preset, System
 
 Graph = CompiledStateGraph[State, Context, Input, Output]
-SYSTEMS: Final[dict[str, System]] = {"dyflow": DyFlow()}
+SYSTEMS: Final[dict[str, System]] = {"dyflow": DyFlow(), "agentflow": AgentFlow()}
 DURABILITY_KEY: Final = "__pregel_durability"
 """Where LangGraph looks for the durability of a call that names none; its default loses finished steps on a kill."""
 

@@ -18,7 +18,5 @@ class Closing:
     inputs: Mapping[str, str] = field(default_factory=dict)
     """What the operator is shown: text by display key."""
 
-    @property
-    def possible(self) -> bool:
-        """Whether there is anything to answer from."""
-        return self.candidate is not None or self.operator is not None
+    fallback: str | None = None
+    """Memory key of the entry that stands in where there is no candidate and no model can be asked; None: none."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Mapping
+from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
@@ -65,16 +66,23 @@ class GiveUpDesign(BaseModel):
 
 
 Design = StageDesign | FinishDesign | GiveUpDesign
+Kind = TypeVar("Kind", bound=BaseModel)
+KINDS: Final[dict[str, type[Design]]] = {
+    "operators": StageDesign, "finish": FinishDesign, "give_up": GiveUpDesign
+}  # fmt: skip
 
 
 def design_of(action: dict[str, Any]) -> Design:
     """The design in `action`. Raises ValueError with one line for every unmet constraint."""
-    kinds: list[tuple[str, type[Design]]] = [
-        ("operators", StageDesign), ("finish", FinishDesign), ("give_up", GiveUpDesign)
-    ]  # fmt: skip
-    present = [model for name, model in kinds if name in action]
+    return of_kind(KINDS, action)
+
+
+def of_kind(kinds: Mapping[str, type[Kind]], action: dict[str, Any]) -> Kind:
+    """`action` as the one kind whose own field it has. Raises ValueError with one line for every unmet constraint."""
+    present = [model for name, model in kinds.items() if name in action]
     if len(present) != 1:
-        raise ValueError('a decision has exactly one of "operators", "finish" and "give_up"')
+        *most, last = (f'"{name}"' for name in kinds)
+        raise ValueError(f"a decision has exactly one of {', '.join(most)} and {last}")
     try:
         return present[0].model_validate(action)
     except ValidationError as error:

@@ -40,6 +40,8 @@ class Preset:
     """Decoding of every operator call; None: each operator template's own."""
     endings: tuple[str, ...] = ()
     """Operator names by which a design of this preset may end the run, besides the finish decision."""
+    closing: str = "DIRECT_ANSWER"
+    """Operator that words an answer which rests on no single candidate."""
     added: bool = False
     """True: operators that other packages or the caller brought to the registry are offered too."""
     source: str = ""
@@ -78,8 +80,6 @@ class System(ABC):
     """Name in `build_graph(name)`."""
     presets: ClassVar[Mapping[str, Preset]]
     """By name; `default` is required."""
-    verified: ClassVar[bool] = False
-    """Whether a model is asked after each turn (`review`), beside the runtime's own rules."""
 
     @abstractmethod
     def messages(self, scene: Scene) -> list[BaseMessage]:

@@ -8,6 +8,8 @@ from .ensemble import ENSEMBLE, SELF_CONSISTENCY_ENSEMBLE
 from .reasoning import (
     DECOMPOSE_PROBLEM,
     DEFAULT,
+    DIRECT_ANSWER,
+    FULL_ANSWER,
     GENERATE_ANSWER,
     GENERATE_PLAN,
     ORGANIZE_SOLUTION,
@@ -31,5 +33,7 @@ def builtin_operators() -> list[OperatorTemplate]:
         REFINE_CODE,
         TEST_CODE,
         ORGANIZE_SOLUTION,
+        DIRECT_ANSWER,
+        FULL_ANSWER,
         DEFAULT,
     ]

@@ -110,6 +110,22 @@ ORGANIZE_SOLUTION: Final = OperatorTemplate(
     build=one_reply(read_answer),
     prompts=(Prompt.load(PACKAGE, "ORGANIZE_SOLUTION"),),
 )
+DIRECT_ANSWER: Final = OperatorTemplate(
+    name="DIRECT_ANSWER",
+    purpose="Answer the problem from what others found out, in a few sentences.",
+    accepts="the problem and the findings",
+    output="answer",
+    build=one_reply(read_answer),
+    prompts=(Prompt.load(PACKAGE, "DIRECT_ANSWER"),),
+)
+FULL_ANSWER: Final = OperatorTemplate(
+    name="FULL_ANSWER",
+    purpose="Write up, step by step, how the problem was answered by what others found out.",
+    accepts="the problem and the findings",
+    output="answer",
+    build=one_reply(read_answer),
+    prompts=(Prompt.load(PACKAGE, "FULL_ANSWER"),),
+)
 DEFAULT: Final = OperatorTemplate(
     name="DEFAULT",
     purpose="Follow the instruction to the letter, for work that no other operator does.",

@@ -49,7 +49,8 @@ class Generator:
         closing = self.services.system.closing(scene)
         candidate = None if closing.candidate is None else scene.memory[closing.candidate]
         worded, update = await self.worded(scene, closing)
-        made = chosen(worded, candidate)
+        standing = None if closing.fallback is None else scene.memory[closing.fallback]
+        made = chosen(worded, candidate or (standing if worded is None else None))
         if made is None:
             return Command(update={**update, **failed(stop)}, goto=END)
         evidence = Evidence(candidate=None, verdict=None, passed=None, support=None, origin=None)

@@ -4,6 +4,7 @@ runtime's rules come first: no model can talk it out of a limit, and a model tha
 from __future__ import annotations
 
 import time
+from typing import Final
 
 from langgraph.runtime import Runtime
 from langgraph.types import Command
@@ -17,14 +18,14 @@ from ..faults import BudgetExhausted, fault_of
 from ..judgement import Judgement
 from ..memory import Entry, entry
 from ..operation import Operation, Planned
-from ..question import Question
 from ..services import Services
 from ..state import Stage, State, Stop
 from ..steps import out_of_steps
 from ..system import Scene
 from .role import Update
 
-LAST: int = 1_000_000
+PAID: Final[tuple[Resource, ...]] = ("calls", "tokens", "money", "seconds")
+LAST: Final = 1_000_000
 """Index of a turn's verdict in its turn: after all operations."""
 
 
@@ -65,17 +66,21 @@ class Verifier:
     async def conclude(self, state: State, update: Update) -> Command[str]:
         """The turn is over: go on, or stop with a reason."""
         usage = spend(state["usage"], update.get("usage", {}))
-        stop = state.get("stop") or out_of_budget(state["budget"], usage) or out_of_steps(state)
-        if stop is None and (question := self.services.system.review(self.services.scene(state))) is not None:
-            stop = await self.review(state, question, update)
+        stop = state.get("stop") or out_of_steps(state)
+        if stop is None and exhausted(state["budget"], usage, PAID) is None:
+            stop = await self.review(state, update)
+        stop = stop or out_of_budget(state["budget"], usage)
         if stop is None:
             return Command(update=update, goto="summarizer")
         return Command(update={**update, "stop": stop}, goto="generator")
 
-    async def review(self, state: State, question: Question, update: Update) -> Stop | None:
-        """What the verifier's model says, kept as a memory entry; a stop where it says so. Its failure is on record and
-        ends nothing."""
+    async def review(self, state: State, update: Update) -> Stop | None:
+        """What the verifier's model says, where the system asks it, kept as a memory entry; a stop where it says so.
+        Its failure is on record and ends nothing."""
         scene, run = self.services.scene(state), state["run"]
+        question = self.services.system.review(scene)
+        if question is None:
+            return None
         calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
         caller = self.services.caller(run, "verifier", "verdict", calls=calls, seconds=seconds)
         began = time.monotonic()
