@@ -19,6 +19,7 @@ from .journal import Journal, NoJournal
 from .roles.designer import Designer
 from .roles.executor import Executor
 from .roles.generator import Generator
+from .roles.relay import Relay
 from .roles.role import Role
 from .roles.summarizer import Summarizer
 from .roles.verifier import Verifier
@@ -66,17 +67,22 @@ def build_graph(
 
 
 def role_graph(services: Services) -> StateGraph[State, Context, Input, Output]:
-    """The five nodes and their edges."""
+    """The five nodes and their edges. The summarizer of later turns shares the verifier's super-step, unless it has a
+    model to ask."""
     graph = StateGraph(State, context_schema=Context, input_schema=Input, output_schema=Output)
+    summarizer, verifier = Role("summarizer", Summarizer(services)), Role("verifier", Verifier(services))
+    asks = "summarizer" in services.policies
     roles: list[tuple[str, Any, Any, tuple[str, ...]]] = [
-        ("summarizer", Summarizer, State, ("designer",)),
-        ("designer", Designer, State, ("designer", "executor", "verifier")),
-        ("executor", Executor, Work, ()),
-        ("verifier", Verifier, State, ("executor", "summarizer", "generator")),
-        ("generator", Generator, State, (END,)),
-    ]
-    for name, body, given, destinations in roles:
-        node = Role(name, body(services))
+        ("summarizer", summarizer, State, ("summarizer", "designer")),
+        ("designer", Role("designer", Designer(services)), State, ("designer", "executor", "verifier")),
+        ("executor", Role("executor", Executor(services)), Work, ()),
+        (
+            "verifier", verifier if asks else Relay(verifier, summarizer), State,
+            ("executor", "summarizer" if asks else "designer", "generator"),
+        ),
+        ("generator", Role("generator", Generator(services)), State, (END,)),
+    ]  # fmt: skip
+    for name, node, given, destinations in roles:
         if destinations:
             graph.add_node(name, node, input_schema=given, destinations=destinations)
         else:

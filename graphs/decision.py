@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,8 @@ class Plan:
     description: str
     canvas: dict[str, Any] | None = None
     """The canvas from now on; None: as it was."""
+    notices: Sequence[str] = ()
+    """What was read otherwise than it was written; kept with the turn."""
     observation: str = ""
     """What the decision itself brought to light, such as an inspected output; empty: nothing."""
 

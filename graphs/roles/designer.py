@@ -6,16 +6,15 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, field
 
-from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
-from ...operators.context import excerpt
 from ...policies.faults import ProviderError, ReplyError
 from ...policies.reply import Reply
 from ..budget import exhausted, left, spend
 from ..call import Caller
 from ..context import Context
+from ..correction import corrections
 from ..decision import Decision, Finish, GiveUp, Plan
 from ..dispatch import next_layer
 from ..faults import BudgetExhausted, Fault, Refused, fault_of
@@ -26,8 +25,6 @@ from ..system import Reading, Scene
 from ..turn import Outcome, Turn
 from .role import Update
 
-QUOTED = 4_000
-"""Characters of a refused reply that a repair quotes."""
 DEFAULT_REPAIRS = 2
 
 
@@ -82,7 +79,7 @@ class Designer:
         if exhausted(scene.state["budget"], scene.state["usage"], ("calls", "tokens", "money", "seconds")):
             attempt.faults = [fault_of(BudgetExhausted("the budget allows no further decision"))]
             return attempt
-        messages = [*system.messages(scene), *self.quoted(scene.state)]
+        messages = [*system.messages(scene), *corrections(scene.state)]
         model = caller.model_for(self.services.preset.designer, schema=system.schema(scene))
         try:
             attempt.reply = Reply.of(await model.ainvoke(messages))
@@ -93,16 +90,6 @@ class Designer:
         except (ReplyError, ProviderError, BudgetExhausted) as error:
             attempt.faults = [fault_of(error)]
         return attempt
-
-    def quoted(self, state: State) -> list[BaseMessage]:
-        """The refused replies of this decision and what was wrong with each, as the conversation they were."""
-        said: list[BaseMessage] = []
-        for turn in state.get("turns", []):
-            if turn["turn"] == state["run"]["turn"] and turn["outcome"] == "refused":
-                problems = "\n".join(line_of(one) for one in turn["faults"])
-                correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected decision."
-                said += [AIMessage(excerpt(turn["reply"] or "", QUOTED)), HumanMessage(correction)]
-        return said
 
     def route(self, state: State, attempt: Attempt, update: Update) -> Command[str]:
         """Where the run goes after this reply."""
@@ -143,12 +130,6 @@ def stop(update: Update, reason: Stop) -> Command[str]:
     return Command(update={**update, "stop": reason}, goto="verifier")
 
 
-def line_of(one: Fault) -> str:
-    """A fault as a correction quotes it."""
-    expected = f" Expected: {one['expected']}." if one["expected"] else ""
-    return f"- {one['code']}: {one['message']}.{expected}"
-
-
 def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
     """The turn to keep."""
     decision, run = attempt.decision, state["run"]
@@ -159,7 +140,8 @@ def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
         at=[run["turn"], run["attempt"]],
         turn=run["turn"], attempt=run["attempt"], call=caller.last_key,
         reply=attempt.reply.text if attempt.reply else None, action=reading.action if reading else None,
-        notices=list(reading.notices) if reading else [], outcome=attempt.outcome, faults=attempt.faults,
+        notices=[*(reading.notices if reading else ()), *(decision.notices if isinstance(decision, Plan) else ())],
+        outcome=attempt.outcome, faults=attempt.faults,
         operations=operations, description=description,
         observation=decision.observation if isinstance(decision, Plan) else "", model=caller.model, usage=caller.usage,
     )  # fmt: skip
