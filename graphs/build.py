@@ -15,6 +15,7 @@ from .agentflow import AgentFlow
 from .context import Context
 from .dispatch import Work
 from .dyflow import DyFlow
+from .flowsteer import FlowSteer
 from .journal import Journal, NoJournal
 from .roles.designer import Designer
 from .roles.executor import Executor
@@ -28,7 +29,7 @@ from .state import Input, Output, State
 from .system import Preset, System
 
 Graph = CompiledStateGraph[State, Context, Input, Output]
-SYSTEMS: Final[dict[str, System]] = {"dyflow": DyFlow(), "agentflow": AgentFlow()}
+SYSTEMS: Final[dict[str, System]] = {"dyflow": DyFlow(), "agentflow": AgentFlow(), "flowsteer": FlowSteer()}
 DURABILITY_KEY: Final = "__pregel_durability"
 """Where LangGraph looks for the durability of a call that names none; its default loses finished steps on a kill."""
 
