@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ROOMS := checkpoints graphs operators policies training
-FACE := .cli .commands .console .digest .errors .sampling
+FACE := .cli .commands .demo .console .digest .errors .sampling
 export OMP_NUM_THREADS := 1
 export LANGSMITH_TRACING := false
 

@@ -27,10 +27,18 @@ def database_option(command: Command) -> Command:
 def model_options(command: Command) -> Command:
     """`--model` for all roles, and one option a role."""
     scheme = "vllm:MODEL[@URL], openai:MODEL, local:PATH, provider:model, or offline (rule-based, no model)"
-    for role in ("summarizer", "generator", "executor", "designer"):
+    for role in ("summarizer", "generator", "verifier", "executor", "designer"):
         command = click.option(f"--{role}", metavar="MODEL", help=f"Model of the {role} alone.")(command)
     text = f"Model of every role: {scheme}. Default: the variable FLOWWRIGHT_MODEL, else offline."
     return click.option("--model", metavar="MODEL", envvar="FLOWWRIGHT_MODEL", help=text)(command)
+
+
+def tool_options(command: Command) -> Command:
+    """`--tool` and `--ask-before`."""
+    text = "Calls of this tool wait for approval (flowwright resume THREAD --approve ID). May be repeated."
+    command = click.option("--ask-before", multiple=True, metavar="TOOL", help=text)(command)
+    text = "One more tool: corpus:PATH, searxng:URL, mcp:NAME=URL, wikipedia, fetch, python-session. May be repeated."
+    return click.option("--tool", "tools", multiple=True, metavar="NAME[:PLACE]", help=text)(command)
 
 
 def budget_options(command: Command) -> Command:
@@ -54,13 +62,14 @@ def app() -> None:
     "--tasks", type=click.Path(path_type=Path), help="JSON or JSONL file of rows with question/query, answer."
 )
 @click.option("--limit", type=click.IntRange(1), help="Only the first N rows of --tasks.")
-@click.option("--system", default="dyflow", show_default=True, help="Which system designs the workflow.")
+@click.option("--system", default="dyflow", show_default=True, help="dyflow, agentflow or flowsteer.")
 @click.option("--operators", help="Only these operators, separated by commas.")
 @click.option("--preset", default="default", show_default=True, help="Named settings of the system, such as paper.")
 @click.option("--thread", help="Name of the run; with --tasks a prefix, and a second call goes on where it stopped.")
 @click.option("--seed", type=int, default=0, show_default=True, help="All sampling seeds derive from it.")
 @click.option("--concurrency", type=click.IntRange(1), default=8, show_default=True, help="Runs at the same time.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a task and line on standard output.")
+@tool_options
 @model_options
 @budget_options
 @database_option
@@ -73,7 +82,10 @@ def run(**options: Any) -> None:
 
 @app.command()
 @click.argument("thread")
+@click.option("--approve", multiple=True, metavar="ID", help="Let a waiting tool call be made; `all`: every one.")
+@click.option("--deny", multiple=True, metavar="ID", help="Refuse a waiting tool call; `all`: every one.")
 @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object.")
+@tool_options
 @model_options
 @database_option
 def resume(**options: Any) -> None:
@@ -114,8 +126,8 @@ def show(**options: Any) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a run and line.")
 @database_option
 def demo(**options: Any) -> None:
-    """Solve a few generated problems of each kind offline: no key, no GPU, no network."""
-    from .commands import demo_command
+    """Let the three systems solve the same generated problems offline: no key, no GPU, no network."""
+    from .demo import demo_command
 
     demo_command(options)
 

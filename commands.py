@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from secrets import token_hex
 from typing import Any, cast
 
 from rich.table import Table
 
+from .checkpoints.canvas import canvas_chart
 from .checkpoints.mermaid import mermaid
 from .checkpoints.runner import RunResult, resume_run, start_run
 from .checkpoints.session import Session
@@ -34,8 +36,9 @@ from .graphs.operation import derived_seed
 from .graphs.state import Task
 from .operators.registry import Registry
 from .operators.sandbox import open_sandbox, self_check
+from .operators.tools.named import tools_named
 from .policies.policies import Policies
-from .training.tasks import FAMILIES, check_answer
+from .training.tasks import check_answer
 from .training.tasks.task_file import TaskRow, read_task_file
 
 Options = Mapping[str, Any]
@@ -51,6 +54,7 @@ def policies_from(options: Options, stored: Mapping[str, str] | None = None) -> 
     return Policies(
         designer=chosen("designer", "offline"),
         executor=chosen("executor", "offline"),
+        verifier=chosen("verifier"),
         generator=chosen("generator"),
         summarizer=options.get("summarizer") or known.get("summarizer"),
     )
@@ -72,14 +76,33 @@ def task_from(options: Options, question: str, id: str | None = None) -> Task:
     return task
 
 
-def session_for(options: Options, policies: Policies | None = None, *, create: bool = False) -> Session:
+@contextmanager
+def session_for(options: Options, policies: Policies | None = None, *, create: bool = False) -> Iterator[Session]:
     """The session that the options ask for; `policies` None: offline ones, for a look at what is stored."""
+    with tools_named(options.get("tools", ())) as tools:
+        registry = guarded(Registry.load().extended(tools), options.get("ask_before", ()))
+        with open_session(options, policies, registry, create=create) as session:
+            yield session
+
+
+def guarded(registry: Registry, names: Iterable[str]) -> Registry:
+    """`registry` with calls of the tools in `names` waiting for approval."""
+    for name in names:
+        if registry[name].parameters is None:
+            raise UsageError(f"{name} is no tool", fix="--ask-before takes names of tools")
+        registry = registry.replaced(replace(registry[name], approval=True))
+    return registry
+
+
+def open_session(options: Options, policies: Policies | None, registry: Registry, *, create: bool) -> Session:
+    """A session with these operators."""
     return Session(
         options["db"],
         system=options.get("system", "dyflow"),
         preset=options.get("preset", "default"),
         policies=policies or policies_from({}),
         create=create,
+        operators=registry,
         timeout=options["db_timeout"],
     )
 
@@ -103,9 +126,9 @@ def run_command(options: Options) -> None:
             "give either a QUESTION or --tasks FILE", fix='for instance: flowwright run "What is 3*(4+5)?"'
         )
     rows = read_task_file(options["tasks"], options["limit"]) if options["tasks"] else None
-    if options["operators"]:
-        Registry.load().allow(task_from(options, "")["operators"])
     with session_for(options, policies_from(options), create=True) as session:
+        if options["operators"]:
+            session.check_operators(task_from(options, "")["operators"])
         notice(session)
         if rows is None:
             run_one(session, options)
@@ -175,11 +198,19 @@ def resume_command(options: Options) -> None:
         notice(session)
         console = error_console()
         with resumable(f"resume {thread}", options):
-            result = asyncio.run(resume_run(session.graph, thread, lambda event: tell(console, event)))
+            answers = answers_from(options, session)
+            result = asyncio.run(resume_run(session.graph, thread, lambda event: tell(console, event), answers))
     if options["as_json"]:
         print_json([result.as_json()])
     else:
         print_result(result)
+
+
+def answers_from(options: Options, session: Session) -> dict[str, bool]:
+    """What `--approve` and `--deny` say of the calls that wait, by interrupt id; `all` is every one of them."""
+    waiting = session.waiting(options["thread"])
+    given = [(id, name == "approve") for name in ("approve", "deny") for id in options[name]]
+    return {one: yes for id, yes in given for one in (waiting if id == "all" else [id])}
 
 
 def runs_command(options: Options) -> None:
@@ -218,39 +249,12 @@ def show_command(options: Options) -> None:
     with session_for(options) as session:
         state = session.state(options["thread"])
     if options["mermaid"]:
-        sys.stdout.write(mermaid(state) + "\n")
+        sys.stdout.write((canvas_chart(state) or mermaid(state)) + "\n")
     elif options["as_json"]:
         messages = [message.model_dump(mode="json") for message in state.get("messages", [])]
         print_json([{**state, "messages": messages}])
     else:
         output_console().print(trace_tree(state, options["thread"], width=options["width"]))
-
-
-def demo_command(options: Options) -> None:
-    """`flowwright demo`."""
-    prefix = options["thread"] or f"demo-{token_hex(2)}"
-    groups: dict[str, list[RunResult]] = {}
-    marks: dict[str, list[bool | None]] = {}
-    with session_for(options, create=True) as session:
-        notice(session)
-        with resumable(f"demo --thread {prefix}", options):
-            for name, family in FAMILIES.items():
-                made = family.generate(options["seed"], options["per_family"])
-                rows = [TaskRow(task.id, task.question) for task in made]
-                groups[name], marks[name] = run_with_bar(session, rows, options, prefix)
-        if not options["as_json"]:
-            tell_demo(session, groups, marks, options["db"])
-
-
-def tell_demo(
-    session: Session, groups: dict[str, list[RunResult]], marks: dict[str, list[bool | None]], db: str
-) -> None:
-    """The table, the busiest run as a tree, and what to try next."""
-    console = output_console()
-    busiest = max((one for results in groups.values() for one in results), key=lambda one: one.usage["operations"])
-    console.print(trace_tree(session.state(busiest.thread_id), busiest.thread_id, width=120))
-    console.print(results_table("DyFlow, offline", groups, marks))
-    console.print(f"Look at any run: flowwright runs --db {db}; flowwright show {busiest.thread_id} --db {db}")
 
 
 def sandbox_check_command(options: Options) -> int:

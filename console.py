@@ -79,7 +79,13 @@ def print_result(result: RunResult) -> None:
     """The answer of one run, for a person."""
     console = output_console()
     usage = result.usage
-    console.print(f"[{_STATUS_STYLES[result.status]}]{result.status}[/]  {escape(result.answer or '(no answer)')}")
+    for id, asked in result.waiting.items():
+        console.print(
+            f"[yellow]waiting[/] {asked['tool']} {escape(json.dumps(asked['arguments'], ensure_ascii=False))}"
+        )
+        console.print(f"[dim]flowwright resume {result.thread_id} --approve {id} (or --deny {id})[/]")
+    style = _STATUS_STYLES.get(result.status, "cyan")
+    console.print(f"[{style}]{result.status}[/]  {escape(result.answer or '(no answer)')}")
     console.print(
         f"[dim]{result.thread_id}: {usage['turns']} turns, {usage['operations']} operations, {usage['calls']} calls, "
         f"{usage['input_tokens'] + usage['output_tokens']} tokens, {len(result.faults)} faults[/]"
@@ -97,6 +103,17 @@ def results_table(title: str, groups: dict[str, list[RunResult]], correct: dict[
         table.add_column(column, justify="right", style="dim", no_wrap=True)
     for name, results in groups.items():
         table.add_row(name, *_counts(results, correct[name]), *_means(results))
+    return table
+
+
+def families_table(title: str, marks: dict[str, dict[str, list[bool | None]]]) -> Table:
+    """Right answers by system and family of tasks."""
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column("system", no_wrap=True)
+    for family in next(iter(marks.values())):
+        table.add_column(family, justify="right", no_wrap=True)
+    for system, families in marks.items():
+        table.add_row(system, *(f"{sum(one is True for one in found)}/{len(found)}" for found in families.values()))
     return table
 
 

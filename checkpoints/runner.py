@@ -3,14 +3,15 @@ started over by mistake."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
 from langchain_core.runnables import RunnableConfig
-from langgraph.types import StateSnapshot
+from langgraph.types import Command, StateSnapshot
 
 from ..errors import UsageError
+from ..graphs.approval import Asked
 from ..graphs.budget import Usage
 from ..graphs.build import Graph
 from ..graphs.context import Context
@@ -33,6 +34,8 @@ class RunResult:
     usage: Usage
     faults: list[Fault]
     """Every refusal and failure on the way, in order."""
+    waiting: dict[str, Asked]
+    """Tool calls that wait for approval, by interrupt id; empty: none does."""
 
     def as_json(self) -> dict[str, Any]:
         """The result as one JSON object."""
@@ -50,8 +53,9 @@ def faults_of(state: State) -> list[Fault]:
     return [*refused, *(op["fault"] for op in state.get("operations", []) if op["fault"] is not None)]
 
 
-def result_of(state: State, thread_id: str) -> RunResult:
-    """The result that `state` holds."""
+def result_of(snapshot: StateSnapshot) -> RunResult:
+    """The result that a snapshot holds."""
+    state, thread_id = cast(State, snapshot.values), snapshot.config["configurable"]["thread_id"]
     return RunResult(
         task_id=state["run"]["task"],
         thread_id=thread_id,
@@ -60,6 +64,7 @@ def result_of(state: State, thread_id: str) -> RunResult:
         evidence=state.get("evidence"),
         usage=state["usage"],
         faults=faults_of(state),
+        waiting={one.id: one.value for one in snapshot.interrupts},
     )
 
 
@@ -78,9 +83,13 @@ async def start_run(
     return await _drive(graph, {"task": task}, thread_config(thread_id), context, listener)
 
 
-async def resume_run(graph: Graph, thread_id: str, listener: Listener | None = None) -> RunResult:
-    """Go on where the thread stopped. A run that ended because its model could not be reached goes on from the decision
-    that found no model. Raises UsageError when there is no such thread, or its run has ended otherwise."""
+async def resume_run(
+    graph: Graph, thread_id: str, listener: Listener | None = None, answers: Mapping[str, Any] | None = None
+) -> RunResult:
+    """Go on where the thread stopped. `answers` says what becomes of calls that wait for approval, by interrupt id
+    (None: no answer yet; calls without one go on waiting). A run that ended because its model could not be reached goes
+    on from the decision that found no model. Raises UsageError when there is no such thread, its run has ended
+    otherwise, or an answer is for a call that does not wait."""
     config = thread_config(thread_id)
     state = await graph.aget_state(config)
     if not state.values and not has_work(state):
@@ -90,7 +99,16 @@ async def resume_run(graph: Graph, thread_id: str, listener: Listener | None = N
         if stop is None or stop["by"] != "provider":
             raise UsageError(f"the run on thread {thread_id!r} has ended ({status})", fix="`flowwright show` shows it")
         config = await _last_decision(graph, config)
-    return await _drive(graph, None, config, Context(), listener)
+    return await _drive(graph, _answered(state, answers), config, Context(), listener)
+
+
+def _answered(state: StateSnapshot, answers: Mapping[str, Any] | None) -> Command[str] | None:
+    waiting = [one.id for one in state.interrupts]
+    for id in answers or ():
+        if id not in waiting:
+            fix = f"waiting: {', '.join(waiting)}" if waiting else "none waits"
+            raise UsageError(f"no call waits for approval under the id {id!r}", fix=fix)
+    return Command(resume=dict(answers)) if answers else None
 
 
 async def _last_decision(graph: Graph, config: RunnableConfig) -> RunnableConfig:
@@ -108,5 +126,4 @@ async def _drive(
     async for event in graph.astream(given, config, context=context, stream_mode="custom"):
         if listener is not None:
             listener(event)
-    values = (await graph.aget_state(thread_config(thread_id))).values
-    return result_of(cast(State, values), thread_id)
+    return result_of(await graph.aget_state(thread_config(thread_id)))

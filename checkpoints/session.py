@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from types import TracebackType
@@ -15,6 +15,7 @@ from ..graphs.build import Graph, build_graph
 from ..graphs.context import Context
 from ..graphs.operation import derived_seed
 from ..graphs.state import State, Task
+from ..operators.registry import Registry
 from ..policies.policies import Policies
 from .open import open_checkpointer
 from .runner import Listener, RunResult, has_work, result_of, resume_run, start_run, thread_config
@@ -36,6 +37,8 @@ class Session(AbstractContextManager["Session"]):
     preset: str = "default"
     create: bool = True
     """False: the file must exist."""
+    operators: Registry | None = None
+    """None: all that are installed."""
     timeout: float = 10.0
     """Seconds to wait for a database that another process has locked."""
     offline: bool = field(init=False, default=False)
@@ -47,7 +50,10 @@ class Session(AbstractContextManager["Session"]):
         self.offline = any(policy.offline for policy in resolved.values())
         self.saver = open_checkpointer(self.location, create=self.create, busy_timeout=self.timeout)
         try:
-            self.graph = build_graph(self.system, policies=self.policies, preset=self.preset, checkpointer=self.saver)
+            self.graph = build_graph(
+                self.system, policies=self.policies, preset=self.preset, operators=self.operators,
+                checkpointer=self.saver,
+            )  # fmt: skip
         except UsageError:
             self.saver.close()
             raise
@@ -58,6 +64,14 @@ class Session(AbstractContextManager["Session"]):
     ) -> None:
         """Close the saver; what was acknowledged is durable."""
         self.saver.close()
+
+    def waiting(self, thread_id: str) -> list[str]:
+        """Ids of the tool calls on a thread that wait for approval."""
+        return [one.id for one in self.graph.get_state(thread_config(thread_id)).interrupts]
+
+    def check_operators(self, names: Iterable[str]) -> None:
+        """Raises UsageError for a name that no operator of this session has."""
+        (Registry.load() if self.operators is None else self.operators).allow(names)
 
     def state(self, thread_id: str) -> State:
         """The state of a thread, or UsageError."""
@@ -72,9 +86,9 @@ class Session(AbstractContextManager["Session"]):
         state = await self.graph.aget_state(thread_config(thread_id))
         if not state.values.get("run") and not has_work(state):
             return await start_run(self.graph, task, thread_id, context, listener)
-        if has_work(state):
+        if has_work(state) and not state.interrupts:
             return await resume_run(self.graph, thread_id, listener)
-        return result_of(cast(State, state.values), thread_id)
+        return result_of(state)
 
     async def run_all(
         self,

@@ -3,6 +3,8 @@ in the order it happened, from the state alone."""
 
 from __future__ import annotations
 
+import json
+
 from rich.console import Group
 from rich.markup import escape
 from rich.text import Text
@@ -14,6 +16,7 @@ from ..graphs.operation import Operation
 from ..graphs.state import State
 from ..graphs.turn import Turn
 from ..operators.context import excerpt
+from .canvas import canvas_drawing
 from .runner import faults_of
 
 _MARKS = {"ok": "[green]✓[/]", "failed": "[red]✗[/]", "skipped": "[yellow]–[/]"}
@@ -27,10 +30,16 @@ def trace_tree(state: State, thread_id: str, *, width: int = 400) -> Tree:
     title = f"[bold]{escape(thread_id)}[/] {run['system']}/{run['preset']} [{_STATUS[status]}]{status}[/]"
     tree = Tree(title, guide_style="dim")
     tree.add(_text("question", entries[PROBLEM]["content"], width))
+    for name in ("analysis@1", "conversation@1"):
+        if name in entries:
+            tree.add(_text(entries[name]["kind"], entries[name]["content"], width))
     tree.add(f"[dim]policies {escape(', '.join(f'{k}={v}' for k, v in run['policies'].items()))} seed {run['seed']}[/]")
     operations = {one["id"]: one for one in state.get("operations", [])}
     for turn in state.get("turns", []):
         _add_turn(tree, turn, operations, entries, width)
+    drawn = canvas_drawing(state)
+    if drawn is not None:
+        tree.add(drawn)
     _add_answer(tree, state, width)
     tree.add(f"[dim]{usage_line(state)}[/]")
     return tree
@@ -39,13 +48,22 @@ def trace_tree(state: State, thread_id: str, *, width: int = 400) -> Tree:
 def _add_turn(tree: Tree, turn: Turn, operations: dict[str, Operation], entries: dict[str, Entry], width: int) -> None:
     name = f"turn {turn['turn']}" + (f" repair {turn['attempt']}" if turn["attempt"] else "")
     branch = tree.add(f"[bold]{name}[/] {turn['outcome']}: {escape(excerpt(turn['description'], width))}")
+    for notice in turn["notices"]:
+        branch.add(f"[dim]{escape(notice)}[/]")
     for one in turn["faults"]:
         branch.add(_fault(one))
-    for id in turn["operations"]:
+    if turn["outcome"] != "plan":
+        return
+    ran = [id for id, one in operations.items() if one["turn"] == turn["turn"]]
+    for id in dict.fromkeys([*ran, *turn["operations"]]):
         if id in operations:
             _add_operation(branch, operations[id], entries, width)
         else:
             branch.add(f"[cyan]…[/] {id} not run yet")
+    for entry in entries.values():
+        if entry["kind"] == "verdict" and entry["at"][0] == turn["turn"]:
+            word = "stop" if entry["data"].get("stop") else "continue"
+            branch.add(_text(f"verdict {word}", entry["content"], width))
 
 
 def _add_operation(branch: Tree, one: Operation, entries: dict[str, Entry], width: int) -> None:
@@ -54,6 +72,8 @@ def _add_operation(branch: Tree, one: Operation, entries: dict[str, Entry], widt
     name = f"{_MARKS[one['status']]} [bold]{escape(one['operator'])}[/]"
     node = branch.add(f"{name} {inputs} → {one['output']} [dim]{one['id']}, {cost}[/]")
     node.add(_text("instruction", one["instruction"], width))
+    if one["arguments"] is not None:
+        node.add(_text("arguments", json.dumps(one["arguments"], ensure_ascii=False), width))
     if one["fault"] is not None:
         node.add(_fault(one["fault"]))
     made = entries.get(one["output"])

@@ -96,10 +96,17 @@ class Registry(Mapping[str, OperatorTemplate]):
         mine = [(operator, self.source(name)) for name, operator in self.items()]
         return Registry([*mine, *((operator, source) for operator in operators)], self.broken)
 
+    def replaced(self, operator: OperatorTemplate) -> Registry:
+        """The registry with `operator` in the place of the one of its name. Raises UnknownOperator."""
+        here = self.source(operator.name)
+        mine = [(operator, here) if name == operator.name else (one, self.source(name)) for name, one in self.items()]
+        return Registry(mine, self.broken)
+
     def nearest(self, name: str) -> list[str]:
         """Names that resemble `name`, most alike first; at most three."""
-        shape = name.strip().upper().replace(" ", "_").replace("-", "_")
-        return get_close_matches(shape, list(self), n=3, cutoff=0.5)
+        shape = name.strip().casefold().replace(" ", "_").replace("-", "_")
+        known = {one.casefold(): one for one in self}
+        return [known[one] for one in get_close_matches(shape, known, n=3, cutoff=0.5)]
 
     def catalogue(self) -> str:
         """One line an operator, for a designer's prompt: name, purpose, inputs, result and cost."""
@@ -118,4 +125,5 @@ def _loaded(point: EntryPoint, source: str) -> list[OperatorTemplate] | Broken:
 
 def _line(operator: OperatorTemplate) -> str:
     calls = {0: "no model call", 1: "1 model call"}.get(operator.max_calls, f"up to {operator.max_calls} model calls")
+    calls = calls if operator.parameters is None else "1 tool call"
     return f"- {operator.name}: {operator.purpose} Takes {operator.accepts}. Gives: {operator.output}. Cost: {calls}."
