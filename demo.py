@@ -1,4 +1,4 @@
-"""The three systems side by side on generated tasks, offline: what each of them designed, what it came to, what it cost."""
+"""The three systems side by side on the same generated tasks: what each designed, what it came to, what it cost."""
 
 from __future__ import annotations
 

@@ -79,13 +79,19 @@ def next_layer(
             continue
         work = Work(
             operation=planned,
-            inputs={key: memory[key]["content"] for key in planned["inputs"]},
+            inputs=given(planned, memory, stateful=template.stateful),
             run=Place(id=run["id"], turn=run["turn"], seed=run["seed"]),
             calls=purse.grant(wanted),
             seconds=left(budget, usage, "seconds"),
         )
         layer.ready.append(Send("executor", work))
     return layer
+
+
+def given(planned: Planned, memory: Memory, *, stateful: bool) -> dict[str, str]:
+    """Text of an operation's inputs by key; of a stateful operator its earlier results come first."""
+    earlier = [one["key"] for one in memory.entries if stateful and one["by"] == planned["operator"]]
+    return {key: memory[key]["content"] for key in (*earlier, *planned["inputs"])}
 
 
 def _obstacle(

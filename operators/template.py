@@ -73,6 +73,8 @@ class OperatorTemplate:
     parameters: Mapping[str, Any] | None = None
     """JSON schema (an object) of the arguments of a tool: `bind` wants arguments and takes neither instruction nor
     inputs. None: not a tool."""
+    stateful: bool = False
+    """True: the results of its earlier calls in the run are among its inputs, whatever the designer named."""
     approval: bool = False
     """True: a person has to approve each call before it is made."""
     bounds: Bounds = DEFAULT_BOUNDS
@@ -90,7 +92,7 @@ class OperatorTemplate:
         prompts = [prompt.version for prompt in self.prompts]
         inputs = [self.min_inputs, self.max_inputs, self.bounds.per_input, self.bounds.context, self.bounds.instruction]
         decoding = [self.sampling.as_json(), self.max_calls]
-        contract = [self.needs_sandbox, self.parameters, self.revision]
+        contract = [self.needs_sandbox, self.parameters, self.stateful, self.revision]
         return digest([self.name, self.output, prompts, decoding, inputs, *contract], 12)
 
     def bind(

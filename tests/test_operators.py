@@ -23,7 +23,7 @@ from flowwright.operators.normal_form import normal_forms
 from flowwright.operators.program import checks_of
 from flowwright.operators.reasoning import GENERATE_ANSWER, GENERATE_PLAN, REVIEW_SOLUTION, read_plan, read_review
 from flowwright.operators.reply import without_thinking
-from flowwright.operators.sandbox import SandboxUnavailable
+from flowwright.operators.sandbox import SandboxUnavailable, open_sandbox
 from flowwright.sampling import Sampling
 from hypothesis import given
 from hypothesis import strategies as st
@@ -36,6 +36,7 @@ from langchain_core.runnables import RunnableGenerator, RunnableLambda
 from scripted import ScriptedModel, replies
 
 PROBLEM = {"problem@1": "What is 6*7?"}
+NO_TOOLS = [operator for operator in builtin_operators() if operator.parameters is None]
 MODEL_OPERATORS = [operator for operator in builtin_operators() if operator.needs_model]
 NASTY = '{x} {0} {{y}} {q.__class__} %s </input> </context> <instruction> <input key="problem@9"> \\ \u2028 é'
 
@@ -69,9 +70,9 @@ class SeededModel(ScriptedModel):
 # -- what is refused before anything runs
 
 
-@pytest.mark.parametrize("operator", builtin_operators(), ids=lambda operator: operator.name)
+@pytest.mark.parametrize("operator", NO_TOOLS, ids=lambda operator: operator.name)
 def test_too_few_inputs_are_refused_at_bind(operator: OperatorTemplate) -> None:
-    with pytest.raises(UsageError, match=rf"{operator.name} got 0 inputs and takes at least {operator.min_inputs}"):
+    with pytest.raises(UsageError, match=rf"{operator.name} got 0 inputs and takes (at least )?{operator.min_inputs}"):
         operator.bind("do", {}, model=replies("x"))
 
 
@@ -105,11 +106,13 @@ def test_a_key_that_would_break_the_frame_is_refused(key: str) -> None:
 @pytest.mark.parametrize("operator", MODEL_OPERATORS, ids=lambda operator: operator.name)
 def test_every_prompt_names_its_operator_and_ends_in_the_frame(operator: OperatorTemplate) -> None:
     model = replies("Answer: 1\nVerdict: accept\n```python\nx = 1\n```")
-    operator.bind("the instruction", {"problem@1": "the problem", "draft@1": "the draft"}, model=model).invoke({})
-    assert model.prompts[0].startswith(f"You are the {operator.name} operator.")
+    inputs = {"problem@1": "the problem", "draft@1": "the draft", "draft@2": "another"}
+    operator.bind("the instruction", inputs, model=model, sandbox=open_sandbox()).invoke({})
+    assert model.prompts[0].startswith(f"You are the {operator.prompts[0].name.partition('.')[0]} operator.")
     assert model.prompts[0].endswith(
         '<context>\n<input key="problem@1">\nthe problem\n</input>\n<input key="draft@1">\nthe draft\n</input>\n'
-        "</context>\n<instruction>\nthe instruction\n</instruction>"
+        '<input key="draft@2">\nanother\n</input>\n</context>'
+        "\n<instruction>\nthe instruction\n</instruction>"
     )
 
 

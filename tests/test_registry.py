@@ -15,7 +15,9 @@ from scripted import replies
 
 NAMES = [
     "DECOMPOSE_PROBLEM", "GENERATE_PLAN", "GENERATE_ANSWER", "SELF_CONSISTENCY_ENSEMBLE", "ENSEMBLE", "REVIEW_SOLUTION",
-    "REFINE_ANSWER", "GENERATE_CODE", "REFINE_CODE", "TEST_CODE", "ORGANIZE_SOLUTION", "DEFAULT",
+    "REFINE_ANSWER", "GENERATE_CODE", "REFINE_CODE", "TEST_CODE", "ORGANIZE_SOLUTION", "DIRECT_ANSWER", "FULL_ANSWER", "DEFAULT",
+    "Plan", "Decompose", "Programmer", "Custom", "AnswerGenerate", "Test", "Review", "Verify", "Revise", "ScEnsemble",
+    "Aggregate", "Format", "PYTHON", "CALCULATOR", "ALGEBRA",
 ]  # fmt: skip
 
 PLUGIN = """
@@ -145,9 +147,11 @@ def test_the_catalogue_tells_a_designer_purpose_inputs_result_and_cost_in_one_li
         assert line.startswith(
             f"- {operator.name}: {operator.purpose} Takes {operator.accepts}. Gives: {operator.output}."
         )
+    assert all(name in lines[index] for index, name in enumerate(NAMES))
     costs = {line.split(":")[0][2:]: line.partition("Cost: ")[2] for line in lines}
     assert costs["TEST_CODE"] == "no model call."
     assert costs["GENERATE_ANSWER"] == "1 model call."
+    assert costs["PYTHON"] == "1 tool call."
     assert costs["SELF_CONSISTENCY_ENSEMBLE"] == "up to 6 model calls."
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 import subprocess
 import sys
 import time
@@ -73,7 +76,7 @@ def test_the_calculator_agrees_with_fractions(case: tuple[str, Fraction | None])
 @given(st.lists(st.tuples(st.sampled_from("+-*"), st.integers(0, 99)), min_size=1, max_size=200))
 def test_precedence_and_order_are_those_of_arithmetic(parts: list[tuple[str, int]]) -> None:
     text = "7" + "".join(f"{sign}{number}" for sign, number in parts)
-    assert exact(parse(text)) == eval(text)
+    assert exact(parse(text)) == eval(text)  # noqa: S307 -- the text is this test's own
 
 
 @pytest.mark.parametrize(
@@ -100,6 +103,8 @@ def test_precedence_and_order_are_those_of_arithmetic(parts: list[tuple[str, int
         ("sqrt(2)", "1.4142135623731"),
         ("max(pi, 3)", "3.14159265358979"),
         ("sqrt(-4)", "2*I"),
+        ("7.5 % 2 + mod(-7, 3) + 2²", "15/2"),
+        ("round(pi, 2) + pi//1 + mod(pi, 3) - pi", "157/50"),
     ],
 )
 def test_what_the_calculator_answers(text: str, answer: str) -> None:
@@ -124,6 +129,7 @@ def test_a_result_has_its_exact_form_and_its_decimal_value() -> None:
         ("1/0", "division by zero"),
         ("0^-1", "division by zero"),
         ("gcd(1/2, 3)", "got a fraction"),
+        ("binomial(1000000, 500000)", "coefficient is too large"),
         ("1/(sqrt(2)-sqrt(2))", "division by zero"),
         ("tan(pi/2)", "not defined"),
         ("x + 1", "x has no value. Put in numbers, or use ALGEBRA"),
@@ -145,6 +151,7 @@ def test_what_has_no_value_is_a_fault_that_says_why(text: str, why: str) -> None
     [
         *("", "1 +", "2 3", "(1", "1)", "f(2)", "x(x+1)", "1/2x", "sqrt()", "gcd(1)" * 400, "sqrt(1, 2)", "a.b", "'x'"),
         *("__import__('os')", "().__class__", "lambda: 1", "x[0]", "\\frac{1}{2}", "1e9999", "{x}", "x == 1", "# 1"),
+        *("max(1,000, 2)", "2²³", "√2"),
         *("(" * 900 + "1" + ")" * 900, "-" * 1900 + "1", "1" + "^1" * 900, "sin(" * 60 + "1" + ")" * 60),
     ],
 )
@@ -158,11 +165,10 @@ def test_what_is_no_expression_is_refused(text: str) -> None:
 def test_any_text_is_read_or_refused(text: str) -> None:
     try:
         tree = equation(text)
-    except Unreadable as fault:
-        assert "\n" not in str(fault)
-    else:
-        assert json.loads(json.dumps(tree)) == tree
-        assert all(name.isidentifier() for name in names_in(tree))
+    except Unreadable:
+        return
+    assert json.loads(json.dumps(tree)) == tree
+    assert all(name.isidentifier() for name in names_in(tree))
 
 
 def test_every_function_that_is_read_is_known_to_the_worker() -> None:
@@ -196,7 +202,9 @@ def test_every_function_that_is_read_is_known_to_the_worker() -> None:
     ],
 )
 def test_what_algebra_answers(operation: str, expression: str, more: dict[str, Any], answer: str) -> None:
-    reply = symbolic.answered(json.loads(json.dumps(request_of({"operation": operation, "expressions": [expression], **more}))))
+    reply = symbolic.answered(
+        json.loads(json.dumps(request_of({"operation": operation, "expressions": [expression], **more})))
+    )
     texts = [one["text"] for one in reply["results"]]
     assert (texts[0] if len(texts) == 1 else f"{{{', '.join(texts)}}}") == answer
 
@@ -215,7 +223,7 @@ def test_a_system_is_solved_in_a_process_of_its_own() -> None:
 def test_roots_without_a_formula_have_decimal_values() -> None:
     (root, *_) = algebra("solve", "x^5 - x + 1 = 0").data["results"]  # type: ignore[misc]
     assert isinstance(root, dict)
-    assert root["decimal"] == "-1.1673039782614"
+    assert root["decimal"] == "-1.16730397826142"
 
 
 @pytest.mark.parametrize(
@@ -224,19 +232,53 @@ def test_roots_without_a_formula_have_decimal_values() -> None:
         ({"operation": "solve", "expressions": ["a*x = b"]}, 'there are a, b, x. Give "variables"'),
         ({"operation": "differentiate", "expressions": ["7"]}, "there is no variable in it"),
         ({"operation": "expand", "expressions": ["x", "y"]}, "Give one, or use solve"),
-        ({"operation": "limit", "expressions": ["1/x"]}, "give `at`"),
-        ({"operation": "sum", "expressions": ["x"]}, "give `from` and `to`"),
-        ({"operation": "integrate", "expressions": ["x"], "from": "0"}, "one bound is missing"),
-        ({"operation": "integrate", "expressions": ["x^x"]}, "no closed form"),
-        ({"operation": "solve", "expressions": ["x = x"]}, "every value is a solution"),
-        ({"operation": "solve", "expressions": ["cos(x) = x"]}, "number near the solution"),
-        ({"operation": "expand", "expressions": ["(x+1)^(2^900)"]}, ""),
+        ({"operation": "expand", "expressions": ["x = y"]}, "'=' has no meaning here"),
+        ({"operation": "solve", "expressions": ["x = y = z"]}, "more than one ="),
     ],
 )
-def test_a_question_without_an_answer_is_a_fault_that_says_why(given: dict[str, Any], why: str) -> None:
+def test_a_question_that_cannot_be_put_is_a_fault_that_says_why(given: dict[str, Any], why: str) -> None:
     with pytest.raises(ToolFault) as told:
-        algebra_tool(3).bind("", {}, arguments=given).invoke({})
+        request_of(given)
     assert why in str(told.value)
+
+
+@pytest.mark.parametrize(
+    ("operation", "expression", "more", "why"),
+    [
+        ("limit", "1/x", {}, "give `at`"),
+        ("limit", "1/x", {"at": "0"}, "not defined"),
+        ("substitute", "1/x", {}, "give `at`"),
+        ("substitute", "x", {"at": "1/0"}, "division by zero"),
+        ("substitute", "x", {"at": "0^-1"}, "division by zero"),
+        ("substitute", "x", {"at": "2^(10^6)"}, "power is too large"),
+        ("sum", "x", {}, "give `from` and `to`"),
+        ("integrate", "x", {"from": "0"}, "one bound is missing"),
+        ("integrate", "x^x", {}, "no closed form"),
+        ("solve", "x = x", {}, "every value is a solution"),
+        ("solve", "cos(x) = x", {}, "number near the solution"),
+        ("expand", "(x+y+z)^60", {}, "characters, more than the 8,000 that are given"),
+        ("series", "x", {"order": "many"}, "Error: "),
+    ],
+)
+def test_a_question_without_an_answer_says_why(operation: str, expression: str, more: dict[str, Any], why: str) -> None:
+    reply = symbolic.answered(request_of({"operation": operation, "expressions": [expression], **more}))
+    assert why in reply["fault"]
+
+
+def test_a_fault_of_the_worker_is_the_fault_of_the_tool() -> None:
+    with pytest.raises(ToolFault, match="no closed form was found") as told:
+        algebra("integrate", "x^x")
+    assert not told.value.retryable
+
+
+async def test_a_worker_that_dies_is_a_fault() -> None:
+    given = {"operation": "expand", "expressions": ["(x+y+z+a)^300"]}
+    asking = asyncio.create_task(ALGEBRA.bind("", {}, arguments=given).ainvoke({}))
+    while not (workers := [pid for pid, line in _children().items() if b"symbolic.py" in line]):
+        await asyncio.sleep(0.01)
+    os.kill(workers[0], signal.SIGKILL)
+    with pytest.raises(ToolFault, match="ran out of memory or crashed"):
+        await asking
 
 
 def test_a_question_that_takes_too_long_is_killed() -> None:
@@ -244,13 +286,13 @@ def test_a_question_that_takes_too_long_is_killed() -> None:
     with pytest.raises(ToolFault, match=r"no answer was found within 0\.5 s"):
         algebra_tool(0.5).bind("", {}, arguments={"operation": "expand", "expressions": ["(x+y+z+a)^300"]}).invoke({})
     assert time.monotonic() - began < 2
-    assert not list(Path("/proc").glob("[0-9]*/cmdline")) or not any(
-        b"symbolic.py" in path.read_bytes() for path in Path(f"/proc/{_own()}/task").glob("*/children")
-    )
+    assert not any(b"symbolic.py" in line for line in _children().values())
 
 
-def _own() -> str:
-    return Path("/proc/self").resolve().name
+def _children() -> dict[int, bytes]:
+    """The command lines of this process's children."""
+    pids = " ".join(file.read_text() for file in Path("/proc/self/task").glob("*/children")).split()
+    return {int(pid): file.read_bytes() for pid in pids if (file := Path(f"/proc/{pid}/cmdline")).exists()}
 
 
 def test_arguments_that_do_not_fit_are_refused_before_anything_runs() -> None:

@@ -66,12 +66,14 @@ def test_the_main_guard_runs(sandbox: Sandbox) -> None:
 
 
 def test_a_script_that_sleeps_past_the_limit_is_killed_and_typed(sandbox: Sandbox) -> None:
-    quick = python_tool(Limits(seconds=1))
+    quick = python_tool(Limits(seconds=1.5))
     began = time.monotonic()
-    with pytest.raises(ToolFault, match=r"PYTHON was ended \(timeout\).*had printed: begun\. Ask for less: 1 s") as told:
+    with pytest.raises(
+        ToolFault, match=r"PYTHON was ended \(timeout\).*had printed: begun\. Ask for less: 1\.5 s"
+    ) as told:
         run(sandbox, "print('begun')\nimport time\ntime.sleep(12)", quick)
     assert not told.value.retryable
-    assert time.monotonic() - began < 4
+    assert time.monotonic() - began < 6
 
 
 def test_a_file_append_happens_once_in_a_scratch_directory(sandbox: Sandbox) -> None:
@@ -175,19 +177,19 @@ def test_another_limit_is_another_version() -> None:
 
 async def test_calls_on_one_event_loop_run_at_the_same_time(sandbox: Sandbox) -> None:
     bound = [
-        PYTHON.bind("", {}, arguments={"code": f"import time\ntime.sleep(0.5)\n{n}"}, sandbox=sandbox) for n in range(4)
+        PYTHON.bind("", {}, arguments={"code": f"import time\ntime.sleep(0.8)\n{n}"}, sandbox=sandbox) for n in range(4)
     ]
     began = time.monotonic()
     outcomes = await asyncio.gather(*(one.ainvoke({}) for one in bound))
     assert [outcome.answer for outcome in outcomes] == ["0", "1", "2", "3"]
-    assert time.monotonic() - began < 1.9
+    assert time.monotonic() - began < 3
     assert bound[0].invoke({}).answer == "0"
 
 
 @given(st.integers(-(10**6), 10**6), st.sampled_from(["é = 1\n", "\n\n", "x = '''\n'''; ", "if True:\n  pass\n", ""]))
 def test_the_named_expression_is_the_last_one_wherever_it_stands(number: int, before: str) -> None:
     names: dict[str, Any] = {}
-    exec(telling(f"{before}({number})  # end"), names)
+    exec(telling(f"{before}({number})  # end"), names)  # noqa: S102 -- the text is this test's own
     assert names["solve"]() == [str(number), len(str(number))]
 
 
@@ -243,5 +245,5 @@ def test_what_is_kept_is_read_back_character_for_character(codes: list[str]) -> 
 
 
 def test_more_than_can_be_run_again_is_refused() -> None:
-    with pytest.raises(ToolFault, match="21 earlier calls.*one program"):
+    with pytest.raises(ToolFault, match=r"21 earlier calls.*one program"):
         earlier([kept("x = 1")] * (MOST_CALLS + 1))

@@ -6,11 +6,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from ...operators.flowsteer import AGGREGATORS
 from ..faults import Fault, fault
+from .dsl import predicate_text
 from .limits import CanvasLimits
 from .node import Canvas, ConditionalNode, LoopNode, Node, OperatorNode, ParallelNode, Sequence, children
 from .predicate import APPLIES_TO, Predicate
-from .roster import AGGREGATORS
 from .vet import Operators
 
 
@@ -68,11 +69,11 @@ class Rules:
 
     def _predicate(self, node: Node, predicate: Predicate, asked: list[OperatorNode]) -> Iterator[Fault]:
         """One of `asked` has to be able to answer; operators that are unknown are another fault."""
-        kinds = {self.operators[one.operator].output for one in asked if one.operator in self.operators}
+        gives = {one.operator: self.operators[one.operator].output for one in asked if one.operator in self.operators}
         fitting = APPLIES_TO[predicate.test]
-        if kinds and not kinds & fitting:
-            names = ", ".join(dict.fromkeys(one.operator for one in asked))
-            message = f"{self._called(node)} asks {predicate.test!r} of {names}, which gives {', '.join(sorted(kinds))}"
+        if gives and fitting.isdisjoint(gives.values()):
+            told = ", ".join(f"{name} (gives {kind})" for name, kind in gives.items())
+            message = f"{self._called(node)} asks {predicate_text(predicate)!r} of {told}"
             able = [name for name, template in self.operators.items() if template.output in fitting]
             expected = f"an operator that gives {' or '.join(sorted(fitting))}: {', '.join(able) or 'there is none'}"
             yield fault("policy", "predicate_kind", message, expected=expected)

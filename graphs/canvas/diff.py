@@ -19,7 +19,7 @@ FIELDS = {"operator": ("operator", "prompt"), "parallel": (), "conditional": ("w
 
 @dataclass(frozen=True)
 class Changed:
-    """One field of a node that is on both canvases."""
+    """One field of a node that is on both canvases. Of canvases of two runs it may be its kind."""
 
     id: str
     field: str
@@ -68,9 +68,9 @@ def diff(before: Canvas, after: Canvas) -> Diff:
 
 def _changes(old: Node, new: Node) -> Iterator[Changed]:
     was, now = old.model_dump(mode="json"), new.model_dump(mode="json")
-    for field in FIELDS[new.kind]:
-        if was.get(field) != now[field]:
-            yield Changed(new.id, field, was.get(field), now[field])
+    for field in FIELDS[new.kind] if old.kind == new.kind else ("kind",):
+        if was[field] != now[field]:
+            yield Changed(new.id, field, was[field], now[field])
 
 
 def _moved(before: Canvas, after: Canvas) -> Iterator[str]:
@@ -125,7 +125,7 @@ def _told(one: Changed, node: Node) -> str:
             return f"when {predicate_text(when)}"
         case LoopNode(until=until), "until":
             return "until never" if until is None else f"until {predicate_text(until)}"
-        case _, "times":
-            return f"times {one.before} -> {one.after}"
+        case _, "times" | "kind":
+            return f"{one.field} {one.before} -> {one.after}"
         case _:
             return one.field

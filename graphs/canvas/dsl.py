@@ -95,7 +95,6 @@ def _grouped(nodes: Sequence) -> str:
     return f"({sequence_text(nodes)})"
 
 
-
 class DslError(UsageError):
     """A text that is not a workflow."""
 
@@ -221,7 +220,9 @@ class _Reader:
             return PREDICATE.validate_python(fields)
         except ValidationError as error:
             told = error.errors(include_url=False)[0]["msg"]
-            raise DslError(f"character {start.start + 1} of the workflow: no predicate {test[:20]!r}: {told}") from error
+            raise DslError(
+                f"character {start.start + 1} of the workflow: no predicate {test[:20]!r}: {told}"
+            ) from error
 
 
 class Token(NamedTuple):
@@ -239,7 +240,9 @@ def _tokens(text: str) -> list[Token]:
     while text[position:].strip():
         match = TOKEN.match(text, position)
         if match is None or match.lastgroup is None:
-            raise DslError(f"character {position + 1} of the workflow: {text[position : position + 20]!r} is no part of one")
+            raise DslError(
+                f"character {position + 1} of the workflow: {text[position : position + 20]!r} is no part of one"
+            )
         found.append(Token(match.lastgroup, match[match.lastgroup], match.start(match.lastgroup)))
         position = match.end()
     return [*found, Token("end", "", len(text))]

@@ -4,7 +4,7 @@ lack a prompt."""
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Literal, TypeAlias, TypeVar, cast
 
 from pydantic import BaseModel, ConfigDict, Field, StrictInt
 
@@ -126,16 +126,20 @@ def with_passes(shape: S, times: int) -> S:
 def _with_inner(shape: S, change: Callable[[NodeSpec], NodeSpec]) -> S:
     """The shape with everything right inside it changed, in order."""
     inside = [tuple(change(one) for one in sequence) for sequence in sequences_of(shape)]
+    return cast("S", shape.model_copy(update=_parts(shape, inside)))
+
+
+def _parts(shape: Shape, inside: list[SequenceSpec]) -> dict[str, object]:
+    """The fields of a shape that hold its sequences."""
     match shape:
         case ParallelShape():
-            parts: dict[str, object] = {"branches": tuple(inside)}
+            return {"branches": tuple(inside)}
         case ConditionalShape():
-            parts = {"condition": inside[0][0], "then": inside[1], "otherwise": inside[2]}
+            return {"condition": inside[0][0], "then": inside[1], "otherwise": inside[2]}
         case LoopShape():
-            parts = {"body": inside[0]}
+            return {"body": inside[0]}
         case _:
-            return shape
-    return shape.model_copy(update=parts)
+            return {}
 
 
 for model in (ParallelShape, ConditionalShape, LoopShape, ParallelSpec, ConditionalSpec, LoopSpec):

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 from ...operators.template import OperatorTemplate
 from ..faults import Fault, fault
 from .action import Addition, Delete, EditAction, Modify, SetPrompt
+from .dsl import operator_text
 from .limits import CanvasLimits
 from .placing import SHOWN, named
 from .spec import operators_of, with_operators, with_passes
@@ -55,7 +56,9 @@ class Vetting:
             who = f"operator {next(numbers)}: " if count > 1 else ""
             known = self._name(name, who)
             waits = prompt is None and self.two_step
-            return known, None if waits else self._prompt(prompt or "", f"{who}the prompt of {known[:SHOWN]}")
+            return known, None if waits else self._prompt(
+                prompt or "", f"{who}the prompt of {operator_text(known[:SHOWN])}"
+            )
 
         return with_operators(edit, vetted)
 
@@ -65,7 +68,9 @@ class Vetting:
             near = nearest(name, self.operators)
             meant = f"did you mean {near[0]}? " if near else ""
             expected = f"{meant}one of {', '.join(self.operators)}"
-            self.faults.append(fault("policy", "unknown_operator", f"{who}no operator {named(name)}", expected=expected))
+            self.faults.append(
+                fault("policy", "unknown_operator", f"{who}no operator {named(name)}", expected=expected)
+            )
             return name
         if known != name:
             self.notices.append(f"{named(name)} was read as {known}")

@@ -9,11 +9,11 @@ from dataclasses import dataclass, field
 from ...operators.registry import Registry
 from ..memory import Memory
 from ..operation import Operation, Planned
-from . import node as tree
 from .flow import Flow, Point, node_path
 from .intake import inputs_of
 from .kept import Kept
 from .node import Canvas, ConditionalNode, LoopNode, Node, OperatorNode, ParallelNode, children
+from .node import Sequence as Nodes
 from .predicate import holds
 from .status import NodeState, NodeStatus, Progress
 
@@ -58,7 +58,7 @@ class _Walker:
     ready: list[Planned] = field(default_factory=list)
     failed: list[Operation] = field(default_factory=list)
 
-    def sequence(self, nodes: tree.Sequence, at: Point, passes: tuple[int, ...]) -> Point | None:
+    def sequence(self, nodes: Nodes, at: Point, passes: tuple[int, ...]) -> Point | None:
         """The point behind all of `nodes`; None: one of them is not complete, and those after it wait."""
         for one in nodes:
             end = self.node(one, at, passes)
@@ -144,7 +144,7 @@ class _Walker:
         )  # fmt: skip
 
 
-def below(nodes: tree.Sequence) -> Iterator[Node]:
+def below(nodes: Nodes) -> Iterator[Node]:
     """Every node in a sequence and inside its nodes."""
     for one in nodes:
         yield one
