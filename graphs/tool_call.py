@@ -70,7 +70,7 @@ def asked(template: OperatorTemplate, instruction: str, inputs: Mapping[str, str
     """The prompt: the tool first, because it is the same in every call of it."""
     tool = {"name": template.name, "purpose": template.purpose, "parameters": template.parameters}
     values = {
-        "tool": framed(json.dumps(tool, ensure_ascii=False, sort_keys=True)),
+        "tool": json.dumps(tool, ensure_ascii=False, sort_keys=True).replace("<", "\\u003c"),
         "context": render(inputs, template.bounds),
         "instruction": framed(excerpt(instruction.strip(), template.bounds.instruction)) or "(none)",
     }
