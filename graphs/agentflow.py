@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
 
-from ..errors import FlowwrightError
+from ..operators.arguments import BadArguments, check_arguments
 from ..operators.context import excerpt
 from ..operators.prompt import Prompt
 from ..operators.registry import Registry
@@ -204,8 +204,8 @@ def argument_faults(step: StepDesign, tool: str, scene: Scene, index: int) -> li
         message = f"step {index}: {tool} takes no arguments"
         return [fault("policy", "no_arguments", message, expected="a step without arguments")]
     try:
-        template.bind("", {}, arguments=step.arguments)
-    except FlowwrightError as error:
+        check_arguments(tool, template.parameters, step.arguments)
+    except BadArguments as error:
         return [fault("policy", "bad_arguments", f"step {index}: {error.message}", expected=error.fix)]
     return []
 
