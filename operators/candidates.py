@@ -73,16 +73,17 @@ def numeric_majority(election: Election) -> int | None:
     return election.tally.voters(form)[0] if 2 * election.tally.votes[form] > len(answers) else None
 
 
-def _is_problem(key: str) -> bool:
+def is_problem(key: str) -> bool:
+    """Whether a display key is the problem's: `problem@1`."""
     return key.partition("@")[0] == PROBLEM
 
 
 def _problem(inputs: Mapping[str, str]) -> dict[str, str]:
-    return {key: text for key, text in inputs.items() if _is_problem(key)}
+    return {key: text for key, text in inputs.items() if is_problem(key)}
 
 
 def _candidates(inputs: Mapping[str, str]) -> dict[str, str]:
-    return {key: text for key, text in inputs.items() if not _is_problem(key)}
+    return {key: text for key, text in inputs.items() if not is_problem(key)}
 
 
 def _settled(outcome: Outcome) -> Runnable[dict[str, Any], Outcome]:

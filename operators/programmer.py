@@ -10,6 +10,7 @@ from typing import Any, Final
 
 from langchain_core.runnables import Runnable, RunnableConfig, RunnableLambda
 
+from .candidates import is_problem
 from .code import read_code
 from .draft import Draft
 from .outcome import Outcome
@@ -63,5 +64,5 @@ def concluded(drafts: list[Draft]) -> Outcome:
 
 def functions_asked(inputs: Mapping[str, str]) -> frozenset[str]:
     """Names of the functions that the problem asks for, by a stub or by a test."""
-    problem = "\n".join(text for key, text in inputs.items() if key.partition("@")[0] == "problem")
+    problem = "\n".join(text for key, text in inputs.items() if is_problem(key))
     return frozenset(name for pair in ASKED.findall(problem) for name in pair if name)

@@ -8,7 +8,12 @@ from typing import Final
 
 from ..source import parse_python
 
-LONGEST_VALUE: Final = 20_000
+LONGEST_COMPOUND: Final = (
+    *FUNCTIONS, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar,
+    ast.Match,
+)  # fmt: skip
+"""Statements that cannot follow another one on its line: before these the prelude takes a line of its own."""
+VALUE: Final = 20_000
 """Characters of a value that leave the sandbox."""
 FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 VALUE: Final = "_value_of_this_script"
@@ -52,7 +57,8 @@ def _preceded(source: bytes, tree: ast.Module, prelude: str) -> bytes:
     if not prelude:
         return source
     if not futures:
-        return f"{prelude}; ".encode() + source
+        between = "\n" if tree.body and isinstance(tree.body[0], COMPOUND) else "; "
+        return f"{prelude}{between}".encode() + source
     end = _end(source, futures[-1])
     return source[:end] + f"; {prelude}".encode() + source[end:]
 
