@@ -8,14 +8,14 @@ from typing import Final
 
 from ..source import parse_python
 
-LONGEST_COMPOUND: Final = (
+LONGEST_VALUE: Final = 20_000
+"""Characters of a value that leave the sandbox."""
+FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
+COMPOUND: Final = (
     *FUNCTIONS, ast.ClassDef, ast.If, ast.For, ast.AsyncFor, ast.While, ast.With, ast.AsyncWith, ast.Try, ast.TryStar,
     ast.Match,
 )  # fmt: skip
 """Statements that cannot follow another one on its line: before these the prelude takes a line of its own."""
-VALUE: Final = 20_000
-"""Characters of a value that leave the sandbox."""
-FUNCTIONS: Final = (ast.FunctionDef, ast.AsyncFunctionDef)
 VALUE: Final = "_value_of_this_script"
 TELL: Final = f"""
 
