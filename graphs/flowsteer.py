@@ -90,7 +90,7 @@ class FlowSteer(System):
         """Rules and operators, the problem, then history, canvas, budget and feedback within the token budget."""
         preset = preset_of(scene)
         prompt = Prompt.load(PACKAGE, "flowsteer_tags" if preset.tags else "flowsteer_director").chat()
-        constant = {"catalogue": scene.registry.catalogue(), "rules": told(preset.rules)}
+        constant = {"catalogue": scene.registry.catalogue(), "rules": preset.rules.told}
         head = prompt.format_messages(**constant, problem="", state="")
         said = [*head, *corrections(scene.state)]
         spent = sum(tokens_of(message.text) for message in said) + (preset.designer.max_tokens or 0)
@@ -170,17 +170,6 @@ class Shown:
         turns = self.scene.state.get("turns", [])
         if turns and turns[-1]["observation"]:
             yield turns[-1]["observation"]
-
-
-def told(rules: FinishRules) -> str:
-    """The finish rules in words, as the director reads them."""
-    wanted = [f"{rules.min_operators} operators at least" if rules.min_operators > 1 else "a result"]
-    wanted += ["a parallel, a conditional or a loop"] if rules.require_structure else []
-    if rules.require_checker:
-        wanted += [f"one of {', '.join(sorted(group))}" for group in (rules.solvers, rules.checkers)]
-    wanted += [", ".join(sorted(rules.testers))] if rules.require_test else []
-    wanted += [f"{', '.join(sorted(rules.formatters))}, unless the answer is short"] if rules.require_format else []
-    return "; ".join(wanted)
 
 
 def as_json(action: Action) -> dict[str, Any]:

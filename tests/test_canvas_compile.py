@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import asyncio
 import time
+from dataclasses import replace
+from pathlib import Path
 from typing import Any, TypedDict
 
 import pytest
@@ -22,6 +24,7 @@ from canvas_driver import (
     reading_model,
     when,
 )
+from flowwright import open_checkpointer
 from flowwright.errors import UsageError
 from flowwright.graphs.canvas.compile import CompiledCanvas, compile_canvas, steps_of
 from flowwright.graphs.canvas.node import Canvas
@@ -236,6 +239,20 @@ def test_a_missing_model_is_refused_before_anything_runs() -> None:
         compile_canvas(canvas(op(1, "Custom")), registry=REGISTRY)
 
 
+def test_a_tool_is_refused_because_a_node_holds_no_arguments() -> None:
+    tool = replace(REGISTRY["Probe"], name="LOOK_UP", parameters={"type": "object"})
+    with pytest.raises(UsageError, match=r"node_1 .LOOK_UP. is a tool"):
+        compile_canvas(canvas(op(1, "LOOK_UP")), registry=REGISTRY.extended([tool]), model=reading_model())
+
+
+def test_a_run_is_kept_and_taken_up_again_from_a_file(tmp_path: Path) -> None:
+    first = compiled(REVIEWED, checkpointer=open_checkpointer(url := f"sqlite:///{tmp_path}/runs.db"))
+    result = first.invoke({"question": QUESTION}, THREAD)
+    again = compiled(REVIEWED, replies("never"), checkpointer=open_checkpointer(url))
+    assert again.invoke(None, THREAD) == result
+    assert memory_of(again) == memory_of(first)
+
+
 def test_only_the_graph_of_a_canvas_can_be_read_back() -> None:
     other = StateGraph(dict).add_node("a", lambda state: state).add_edge(START, "a").compile()
     with pytest.raises(UsageError, match="not compiled from a canvas"):
@@ -317,7 +334,9 @@ def test_programs_are_written_run_and_tested_in_the_graph_as_in_a_walk(sandbox: 
 
     question = "Write add(a, b).\nassert add(1, 2) == 3"
     whole = canvas(op(1, "Programmer"), when(2, op(3, "Test"), [op(4, "Programmer")]))
-    graph = compiled(whole, replies(program("a - b"), program("a + b")), sandbox=sandbox, checkpointer=InMemorySaver())
-    result = graph.invoke({"question": question}, THREAD)
-    assert result["answer"] == "def add(a, b):\n    return a + b"
-    assert [one["passed"] for one in memory_of(graph) if one["kind"] == "test"] == [False, True]
+    for one in (sandbox, None):
+        model = replies(program("a - b"), program("a + b"))
+        graph = compiled(whole, model, sandbox=one, checkpointer=InMemorySaver())
+        result = graph.invoke({"question": question}, THREAD)
+        assert result["answer"] == "def add(a, b):\n    return a + b"
+        assert [one["passed"] for one in memory_of(graph) if one["kind"] == "test"] == [False, True]

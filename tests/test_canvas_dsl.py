@@ -38,6 +38,12 @@ def test_g6_whatever_is_printed_is_read_back_to_the_same_structure(canvas: Canva
     assert "\n" not in dsl_of(canvas)
 
 
+def test_blanks_are_free() -> None:
+    assert (
+        dsl_of(canvas_of(" Plan->[Custom,a-b]\n->(Test)*3->Format ")) == "Plan -> [Custom, a-b] -> (Test) * 3 -> Format"
+    )
+
+
 def test_ids_and_prompts_are_not_in_the_text() -> None:
     node = OperatorNode(id="node_7", operator="Plan", prompt="secret -> [x]")
     assert dsl_of(Canvas(nodes=(node,), next_number=8)) == "Plan"
@@ -83,7 +89,9 @@ def test_any_text_is_a_workflow_or_refused(text: str) -> None:
 
 
 def test_a_flowchart_shows_every_path_and_state() -> None:
-    chart = mermaid(canvas_of("[Custom, Plan] -> (Test ? Revise : done) * 2"), {"node_2": "ok", "node_3": "failed"})
+    chart = mermaid(
+        canvas_of("[Custom, Plan] -> (Test ? Revise : done) * 2 -> Format"), {"node_2": "ok", "node_3": "failed"}
+    )
     assert chart.splitlines() == [
         "flowchart TD",
         '  n1("node_1")',
@@ -94,6 +102,7 @@ def test_a_flowchart_shows_every_path_and_state() -> None:
         '  n6{"node_5 not passes#63;"}', "  n5 --> n6",
         '  n7["node_7 Revise"]', "  n6 -->|yes| n7",
         "  n7 -.-> n4", "  n6 -.-> n4",
+        '  n8["node_8 Format"]', "  n4 -->|then| n8",
         "  classDef ok fill:#d3f2d3,color:#000000", "  classDef failed fill:#ffd0d0,color:#000000",
         "  class n2 ok", "  class n3 failed",
     ]  # fmt: skip

@@ -18,7 +18,7 @@ from canvas_cases import (
     published,
     tags,
 )  # fmt: skip
-from flowwright.graphs.canvas.action import Cancel, Modify
+from flowwright.graphs.canvas.action import Add, Cancel, Modify
 from flowwright.graphs.canvas.board import Board, replayed
 from flowwright.graphs.canvas.diff import diff
 from flowwright.graphs.canvas.dsl import canvas_of, dsl_of
@@ -230,6 +230,13 @@ def test_a_name_that_differs_in_case_alone_is_accepted_with_a_notice() -> None:
     assert applied.description == "+ node_1 Custom at the start"
 
 
+def test_a_name_that_two_operators_share_but_for_case_is_not_guessed() -> None:
+    both = {**OPERATORS, "CUSTOM": OPERATORS["Custom"]}
+    with pytest.raises(Refused, match="no operator 'custom'"):
+        apply(Board.empty(), Add(operator="custom", prompt=PROMPT), operators=both)
+    assert apply(Board.empty(), Add(operator="CUSTOM", prompt=PROMPT), operators=both).notices == []
+
+
 def test_nodes_go_after_another_into_a_slot_and_at_a_position() -> None:
     session = Session().add("Plan", "Format")
     session.say(parallel("Custom", "Programmer", after="node_1"))
@@ -286,6 +293,18 @@ def test_a_predicate_is_asked_of_the_operator_that_is_there_after_the_edit() -> 
     mended = {"kind": "conditional", "condition": one("Test"), "then": [one("Revise")]}
     session.say({"action": "loop", "body": [mended], "until": PASSES})
     assert session.dsl == "(Custom -> Test) * 3 until passes -> (Test ? Revise : done) * 3 until passes"
+
+
+def test_the_last_outcome_of_a_parallel_is_that_of_its_last_branch() -> None:
+    def loop(*names: str) -> dict[str, Any]:
+        return {
+            "action": "loop",
+            "body": [{"kind": "parallel", "branches": [[one(name)] for name in names]}],
+            "until": PASSES,
+        }
+
+    Session().say(loop("Custom", "Test"))
+    assert codes(Session().refused(loop("Test", "Custom"))) == ["predicate_kind"]
 
 
 # -- prompts in turns of their own

@@ -65,6 +65,10 @@ def test_p3_what_stands_in_reasoning_is_no_action(opening: str) -> None:
     assert read(f"{opening}I could {tags('delete', target='node_1')}</think>{ADD}") == Add(operator="Custom")
 
 
+def test_p3_data_of_reasoning_is_not_taken_for_the_action_after_it() -> None:
+    assert read(f"<prompt>a draft</prompt>, or not</think>{ADD}") == Add(operator="Custom")
+
+
 def test_p4_two_actions_are_refused_and_both_are_named() -> None:
     (fault,) = refused("<action>delete</action> <action>modify</action><target>node_3</target>")
     assert fault["code"] == "two_actions"
@@ -152,6 +156,11 @@ def test_p14_two_complete_actions_are_refused_and_none_is_carried_out() -> None:
     assert (fault["code"], fault["expected"]) == ("two_actions", "one action")
     twice = tags("set_prompt", target="node_1", prompt="abcdef") + tags("set_prompt", target="node_2", prompt="ghijkl")
     assert "two_actions" in codes(refused(twice))
+
+
+def test_p14_a_prompt_that_is_not_closed_swallows_no_second_action() -> None:
+    first, second = tags("set_prompt", target="node_1"), tags("set_prompt", target="node_2", prompt="Do that.")
+    assert codes(refused(f"{first}<prompt>Do this.\n{second}"))[0] == "malformed_xml"
 
 
 @pytest.mark.parametrize("true", ["done", "Done", " done "])

@@ -203,6 +203,22 @@ def test_a_loop_ends_early_on_the_last_outcome_of_a_pass() -> None:
     assert (walked.status["node_2"]["results"], walked.status["node_4"]["verdict"]) == (2, "accept")
 
 
+def test_a_branch_not_taken_in_the_last_pass_keeps_the_result_of_an_earlier_one() -> None:
+    whole = canvas(
+        op(1, "Custom"), loop(2, 2, when(3, op(4, "Review"), [op(5, "Revise")], [op(6, "Plan"), op(7, "Plan")]))
+    )
+    verdicts = iter(["reject", "accept"])
+
+    def script(prompt: str, _: int) -> str:
+        return f"Verdict: {next(verdicts)}" if operator_of(prompt) == "REVIEW_SOLUTION" else "Answer: 1"
+
+    walked = Running(ScriptedModel(script=script)).run(whole)
+    told = {id: (one["state"], one["results"], one["branch"]) for id, one in walked.status.items()}
+    assert (told["node_3"], told["node_5"], told["node_7"]) == (
+        ("ok", 0, "otherwise"), ("ok", 1, None), ("ok", 1, None),
+    )  # fmt: skip
+
+
 @settings(deadline=None, max_examples=60)
 @given(canvases())
 def test_a_turn_ends_and_all_its_names_are_unique(whole: Canvas) -> None:

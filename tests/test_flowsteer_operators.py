@@ -160,8 +160,10 @@ def test_the_answer_of_most_candidates_wins_without_a_model() -> None:
     assert outcome.content == "[vote: 2 of 3 candidates say 42, margin 1]\n\nSo.\nAnswer: 42"
 
 
-def test_a_single_candidate_passes_through() -> None:
-    outcome = applied("ScEnsemble", candidates("Perhaps Paris."), model := replies("never"))
+async def test_a_single_candidate_passes_through() -> None:
+    operator = REGISTRY["ScEnsemble"].bind("choose", candidates("Perhaps Paris."), model=(model := replies("never")))
+    outcome = await operator.ainvoke({})
+    assert outcome == operator.invoke({})
     assert outcome.content.endswith("Perhaps Paris.")
     assert (outcome.answer, outcome.data["support"], model.prompts) == (None, None, [])
 

@@ -108,7 +108,7 @@ def depth_of(nodes: Sequence) -> int:
 
 
 def last_of(nodes: Sequence) -> Iterator[OperatorNode]:
-    """The operators that may have run last when the sequence ends."""
+    """The operators whose outcome may be the last of the sequence; of a parallel it is the one of its last branch."""
     match nodes[-1]:
         case OperatorNode() as node:
             yield node
@@ -116,5 +116,5 @@ def last_of(nodes: Sequence) -> Iterator[OperatorNode]:
             yield from last_of(then or (condition,))
             yield from last_of(otherwise or (condition,))
         case node:
-            for sequence in children(node):
-                yield from last_of(sequence) if sequence else ()
+            inside = children(node)
+            yield from last_of(inside[-1]) if inside and inside[-1] else ()

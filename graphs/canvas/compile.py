@@ -50,12 +50,12 @@ def compile_canvas(
 
     `model` plays every operator, or is called with each OperatorNode for one of its own (None: no operator needs one).
     `sandbox` None: one is opened where an operator runs code. `checkpointer` None: the parent graph's, or none. The
-    graph carries the `recursion_limit` that its longest way needs; what an operator raises is raised by the graph, and
-    a resumed thread goes on behind the nodes that were done. Raises UsageError for unknown operators, for ids that are
-    not `node_N` or stand twice, and for a missing model; SandboxUnavailable."""
+    graph carries the `recursion_limit` that its longest way needs (inside a parent graph the parent's holds). What an
+    operator raises is raised by the graph, and a resumed thread goes on behind the nodes that were done. Raises
+    UsageError for unknown operators and tools, for ids that are not `node_N` or stand twice, and for a missing model;
+    SandboxUnavailable."""
     check_ids(canvas)
-    operators = [registry[node.operator] for node in canvas.walk() if isinstance(node, OperatorNode)]
-    if sandbox is None and any(operator.needs_sandbox for operator in operators):
+    if runs_code(canvas, registry) and sandbox is None:
         sandbox = open_sandbox()
     graph = StateGraph(CanvasState, input_schema=CanvasInput, output_schema=CanvasOutput)
     wiring = _Wiring(graph, Means(registry, model, sandbox))
@@ -76,6 +76,15 @@ def check_ids(canvas: Canvas) -> None:
             raise UsageError(f"two nodes of the canvas are called {id}", fix="Give every node its own number")
         if not NODE_ID.fullmatch(id):
             raise UsageError(f"a node of the canvas is called {id!r}", fix="Call it node_N, N from 1")
+
+
+def runs_code(canvas: Canvas, registry: Registry) -> bool:
+    """Whether an operator of the canvas needs a sandbox. Raises UsageError for an operator that cannot be a node."""
+    operators = [(node.id, registry[node.operator]) for node in canvas.walk() if isinstance(node, OperatorNode)]
+    for id, operator in operators:
+        if operator.parameters is not None:
+            raise UsageError(f"{id} ({operator.name}) is a tool", fix="A node holds no arguments: use another operator")
+    return any(operator.needs_sandbox for _, operator in operators)
 
 
 def steps_of(canvas: Canvas) -> int:

@@ -61,10 +61,6 @@ class Apply(Step):
         self.model = means.model_for(node)
         self.sandbox = means.sandbox if self.template.needs_sandbox else None
 
-    def update(self, state: CanvasState) -> Update:
-        """What a step that has nothing to do changes: nothing."""
-        return {}
-
     def invoke(self, input: CanvasState, config: RunnableConfig | None = None, **kwargs: Any) -> Update:
         """Apply the operator."""
         if not self.due(input):

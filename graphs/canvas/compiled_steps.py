@@ -3,7 +3,7 @@ where on the canvas it stands, so that the canvas can be read back from the grap
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -43,12 +43,16 @@ class Spot:
         return [1, *(part if isinstance(part, int) else state["passes"][part] for part in self.at)]
 
 
-class Step(Runnable[CanvasState, Update], ABC):
-    """A node that only computes."""
+class Step(Runnable[CanvasState, Update]):
+    """A node of the graph."""
 
     def __init__(self, spot: Spot) -> None:
         """`spot` is where it stands."""
         self.spot = spot
+
+
+class Plain(Step):
+    """A node that only computes."""
 
     @abstractmethod
     def update(self, state: CanvasState) -> Update:
@@ -63,19 +67,17 @@ class Step(Runnable[CanvasState, Update], ABC):
         return self.update(input)
 
 
-class Begin(Step):
-    """The first node: the question becomes the problem. On a thread that has run before, everything starts anew."""
+class Begin(Plain):
+    """The first node: the question becomes the problem. On a thread that has run before, what it knew is gone."""
 
     def update(self, state: CanvasState) -> Update:
         """Memory with the problem alone."""
         problem = entry(PROBLEM, "task", "user", state["question"], at=[0])
-        return {
-            "memory": Overwrite([problem]), "points": Overwrite({MAIN: stored(Point())}), "passes": Overwrite({}),
-            "answer": None, "outcome": None,
-        }  # fmt: skip
+        points = {MAIN: stored(Point())}
+        return {"memory": Overwrite([problem]), "points": points, "answer": None, "outcome": None}
 
 
-class Fork(Step):
+class Fork(Plain):
     """The entry of a parallel: every branch starts from the point it was reached at."""
 
     def __init__(self, spot: Spot, lanes: tuple[str, ...]) -> None:
@@ -88,7 +90,7 @@ class Fork(Step):
         return {"points": dict.fromkeys(self.lanes, state["points"][self.spot.lane])}
 
 
-class Arrive(Step):
+class Arrive(Plain):
     """The end of one branch, where it waits for the others."""
 
     def update(self, state: CanvasState) -> Update:
@@ -96,7 +98,7 @@ class Arrive(Step):
         return {}
 
 
-class Join(Step):
+class Join(Plain):
     """The exit of a parallel."""
 
     def __init__(self, spot: Spot, lanes: tuple[str, ...]) -> None:
@@ -111,7 +113,7 @@ class Join(Step):
         return {"points": {lane: stored(point_at(state, lane).joined(ends))}}
 
 
-class Enter(Step):
+class Enter(Plain):
     """The entry of a loop: its first pass."""
 
     def __init__(self, spot: Spot, loop: str) -> None:
@@ -132,7 +134,7 @@ class Count(Enter):
         return {"passes": {self.loop: state["passes"][self.loop] + 1}}
 
 
-class Close(Step):
+class Close(Plain):
     """The last node: the last candidate is the result."""
 
     def __init__(self, spot: Spot, next_number: int) -> None:

@@ -26,7 +26,7 @@ RESERVED: Final = frozenset({DONE, "when", "until"})
 PLAIN: Final = re.compile(r"[A-Za-z_][\w./]*(?:-(?!>)[\w./]*)*")
 """An operator's name that needs no quotes."""
 TOKEN: Final = re.compile(
-    rf"""\s*(?:(?P<mark>->|[\[\](),?:*|])|(?P<name>{PLAIN.pattern})|(?P<number>\d[\d.e+-]*)"""
+    rf"""\s*(?:(?P<mark>->|[\[\](),?:*|])|(?P<name>{PLAIN.pattern})|(?P<number>\d+(?:\.\d+)?(?:e[+-]?\d+)?)"""
     r"""|(?P<quoted>"(?:[^"\\]|\\.)*+"))"""
 )
 PASSES: Final = re.compile(r"[1-9]\d{0,5}")

@@ -140,8 +140,7 @@ def _recorded(board: Board, first: int, action: EditAction, notices: Sequence[st
 
 def _made(board: Board, first: int, action: EditAction) -> Canvas:
     """The canvas with one more edit, whatever of it is there already."""
-    canvas = changed(replayed(board.edits).model_copy(update={"next_number": first}), action)
-    return canvas.model_copy(update={"next_number": max(canvas.next_number, board.canvas.next_number)})
+    return changed(replayed(board.edits).model_copy(update={"next_number": first}), action)
 
 
 def _undone(board: Board, action: Undo) -> Applied:

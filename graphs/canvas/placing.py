@@ -26,7 +26,8 @@ def node_called(canvas: Canvas, id: str) -> Node:
 
 
 def spot_for(canvas: Canvas, action: Addition) -> tuple[Place, int]:
-    """The sequence and the index at which the new node goes. Raises Refused with all that is wrong with the place."""
+    """The sequence and the index at which the new node goes, or at its end if it is shorter. Raises Refused with all
+    that is wrong with the place."""
     if action.after is not None:
         if action.into is not None or action.position is not None:
             raise Refused([_two_places()])
@@ -44,8 +45,7 @@ def spot_for(canvas: Canvas, action: Addition) -> tuple[Place, int]:
             faults += refused.faults
     if faults:
         raise Refused(faults)
-    length = len(sequence_at(canvas, place))
-    return place, length if position is None else min(position, length)
+    return place, len(sequence_at(canvas, place)) if position is None else position
 
 
 def _two_places() -> Fault:

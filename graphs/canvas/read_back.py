@@ -44,20 +44,19 @@ class _Reader:
 
     def node(self, name: str) -> tuple[Node, str]:
         """The canvas node that starts at a graph node, and the graph node behind it."""
-        match self.step(name):
+        step = self.step(name)
+        match step:
             case Fork(lanes=lanes):
                 return ParallelNode(id=name, branches=self.branches(name, lanes)), self.next(name + JOIN)
             case Enter():
                 return self.loop(name)
-            case Apply(node=node):
-                return self.conditional(node) if name in self.builder.branches else (node, self.next(name))
-            case other:
-                raise UsageError(f"{name} is a {type(other).__name__}, with which no node starts")
+        assert isinstance(step, Apply), "a node starts with nothing else"
+        return self.conditional(step.node) if name in self.builder.branches else (step.node, self.next(name))
 
     def branches(self, fork: str, lanes: tuple[str, ...]) -> tuple[Nodes, ...]:
         """The branches of a parallel, each from the graph node that stands in its lane."""
         heads = {self.step(head).spot.lane: head for source, head in self.builder.edges if source == fork}
-        return tuple(self.sequence(heads[lane], lane) for lane in reversed(lanes))
+        return tuple(self.sequence(heads[lane], lane) for lane in lanes)
 
     def conditional(self, condition: OperatorNode) -> tuple[ConditionalNode, str]:
         route, ways = self.route(condition.id, Choose)
