@@ -109,7 +109,7 @@ def test_e13_a_question_with_letters_and_dots_disables_nothing() -> None:
 def test_e14_there_is_no_advice_that_the_rules_would_refuse() -> None:
     _, designer, _ = play(["<action>finish</action>"], preset="paper", budget={"turns": 2})
     assert "[NEXT]" not in designer.prompts[1]
-    assert "5 operators at least" in designer.prompts[1]
+    assert "5 operators or more" in designer.prompts[1]
 
 
 def test_e16_the_actions_shown_in_the_prompts_are_ones_that_are_accepted() -> None:

@@ -32,7 +32,7 @@ class ParallelNode(_Node):
     """Branches that start from the same flow and do not see each other."""
 
     kind: Literal["parallel"] = "parallel"
-    branches: Annotated[tuple[Sequence, ...], Field(min_length=2)]
+    branches: tuple[Sequence, ...]
     """At least two, each of at least one node."""
 
 
