@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import subprocess
 import sys
+import tomllib
+from pathlib import Path
 
 import flowwright
 import pytest
@@ -63,3 +65,17 @@ def test_running_a_graph_needs_neither_torch_nor_a_provider() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_every_package_and_its_data_is_in_the_wheel() -> None:
+    root = Path(__file__).parent.parent
+    declared = tomllib.loads((root / "pyproject.toml").read_text())["tool"]["setuptools"]
+    apart = {"tests", "benchmarks", "docs", "notebooks", "build"}
+    found = {
+        ".".join(("flowwright", *path.parent.relative_to(root).parts))
+        for path in root.rglob("__init__.py")
+        if not path.relative_to(root).parts[0].startswith(".") and path.relative_to(root).parts[0] not in apart
+    }
+    assert found == set(declared["packages"])
+    prompts = {f"flowwright.{path.parent.parent.name}" for path in root.glob("*/prompts/*.md")}
+    assert all("prompts/*.md" in declared["package-data"][name] for name in prompts)
