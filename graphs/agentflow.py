@@ -15,8 +15,7 @@ from ..operators.arguments import BadArguments, check_arguments
 from ..operators.context import excerpt
 from ..operators.prompt import Prompt
 from ..operators.registry import Registry
-from ..policies.action import find_action
-from ..policies.faults import ReplyError
+from ..operators.tools.result import NOTHING
 from ..policies.reply import Reply
 from ..sampling import Sampling
 from .budget import Budget
@@ -27,11 +26,12 @@ from .design import FinishDesign, GiveUpDesign
 from .dyflow import last_turns
 from .faults import Fault, Refused, fault
 from .judgement import Judgement
-from .labels import Labelled, read_labels
-from .memory import PROBLEM
+from .memory import PROBLEM, Entry
 from .operation import Planned
 from .question import Question
+from .section import inert, inert_json
 from .step import StepDesign, StepsDesign, decided, from_flat, steps_schema
+from .step_reply import read_step
 from .system import Preset, Reading, Scene, System
 from .tool_name import resolve_tool, unknown_tool
 from .verdict import read_verdict, verdict_schema
@@ -80,26 +80,12 @@ class AgentFlow(System):
 
     def shape(self, action: dict[str, Any]) -> dict[str, Any]:
         """`action` as a list of steps, whichever form it came in."""
-        return from_flat(action)
+        return from_flat(action)[0]
 
     def read(self, reply: Reply, scene: Scene) -> Reading:
-        """One JSON object, or labelled lines. Raises ReplyError."""
-        try:
-            action, notices = find_action(reply.text, self.shape, finish_reason=reply.finish_reason), list[str]()
-        except ReplyError as error:
-            labelled = read_labels(reply.text) if error.code in ("no_json", "schema") else None
-            if labelled is None:
-                raise
-            action, notices = self.labelled(labelled), labelled.notices
+        """One JSON object, or labelled lines, and the registry's own tool names. Raises ReplyError."""
+        action, notices = read_step(reply)
         return normalized(action, notices, scene.registry)
-
-    def labelled(self, found: Labelled) -> dict[str, Any]:
-        """A labelled step as an action. Raises ReplyError where parts are missing."""
-        try:
-            return from_flat(dict(found.fields))
-        except ValueError as error:
-            expected = "Context, Sub-Goal and Tool Name, each on a line of its own, or one JSON object"
-            raise ReplyError(str(error), code="schema", expected=expected) from error
 
     def decide(self, action: dict[str, Any], scene: Scene) -> Decision:
         """The calls, the finish or the surrender that `action` asks for."""
@@ -130,7 +116,7 @@ class AgentFlow(System):
     def judge(self, reply: Reply, scene: Scene) -> Judgement:
         """The verdict; a stop needs at least one call that succeeded."""
         judgement = read_verdict(reply)
-        if judgement.stop and not any(one["status"] == "ok" for one in scene.state.get("operations", [])):
+        if judgement.stop and not any(map(is_success, scene.memory.entries)):
             return replace(judgement, stop=False, flag="no_success")
         return judgement
 
@@ -156,9 +142,10 @@ def normalized(action: dict[str, Any], notices: list[str], registry: Registry) -
 
 def shown(scene: Scene, warnings: Sequence[Fault] = ()) -> dict[str, str]:
     """What planner and verifier read, constant parts first."""
-    feedback = "\n".join(("<feedback>", *feedback_lines(scene, warnings), "</feedback>"))
+    feedback = "\n".join(("<feedback>", *map(inert_json, feedback_lines(scene, warnings)), "</feedback>"))
     return {
-        "catalogue": scene.registry.catalogue(), "problem": problem_text(scene), "analysis": analysis_of(scene),
+        "catalogue": scene.registry.catalogue(), "problem": inert(problem_text(scene)),
+        "analysis": inert(analysis_of(scene)),
         "memory": "\n".join(chronicle(scene)), "state": f"<budget>\n{budget_line(scene.state)}\n</budget>\n{feedback}",
     }  # fmt: skip
 
@@ -166,6 +153,11 @@ def shown(scene: Scene, warnings: Sequence[Fault] = ()) -> dict[str, str]:
 def analysis_of(scene: Scene) -> str:
     """The query analysis; a word that says so where there is none."""
     return next((one["content"] for one in scene.memory.entries if one["kind"] == "analysis"), "(no analysis)")
+
+
+def is_success(one: Entry) -> bool:
+    """Whether an entry is what a call gave: neither nothing nor an error."""
+    return one["operation"] is not None and one["content"] != NOTHING and one["data"].get("status") != "error"
 
 
 def plan(design: StepsDesign, scene: Scene) -> Plan:

@@ -10,6 +10,7 @@ from typing import Any, Final
 from ..operators.context import excerpt
 from .memory import Entry
 from .operation import Operation
+from .section import inert_json
 from .system import Scene
 from .turn import Turn
 
@@ -20,9 +21,10 @@ PHRASE: Final = 600
 
 
 def chronicle(scene: Scene) -> list[str]:
-    """One JSON object a line: the calls, verdicts and refused decisions of every turn that is over."""
+    """One JSON object a line: the calls, verdicts and refused decisions of every turn that is over. No text in it opens
+    or closes a section of a prompt."""
     return [
-        json.dumps(line, ensure_ascii=False)
+        inert_json(json.dumps(line, ensure_ascii=False))
         for turn in range(1, scene.state["run"]["turn"] + 1)
         for line in turn_lines(scene, turn)
     ]

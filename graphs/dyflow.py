@@ -4,13 +4,11 @@ stage is validated whole, failures reach the designer, and finishing is a decisi
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from itertools import groupby
 from types import MappingProxyType
 from typing import Any, Final
 
 from langchain_core.messages import BaseMessage
-from langchain_core.prompts import ChatPromptTemplate
 
 from ..operators.prompt import Prompt
 from ..sampling import Sampling
@@ -24,6 +22,7 @@ from .system import Preset, Scene, System
 from .view import problem_text, state_view
 from .wiring import wire
 
+DESIGNER: Final = Prompt.load("flowwright.graphs", "dyflow_designer")
 PUBLISHED_FINISH: Final = {
     "ORGANIZE_SOLUTION": "alone in its stage: end the run, the answer is written from its last input",
     "TERMINATE": "alone in its stage: end the run with the candidate under its last input",
@@ -63,11 +62,6 @@ class DyFlow(System):
     name = "dyflow"
     presets = MappingProxyType({preset.name: preset for preset in (DEFAULT, PAPER)})
 
-    @cached_property
-    def prompt(self) -> ChatPromptTemplate:
-        """The designer's prompt file."""
-        return Prompt.load("flowwright.graphs", "dyflow_designer").chat()
-
     def messages(self, scene: Scene) -> list[BaseMessage]:
         """Rules and operators first, then the problem, then what changes from turn to turn."""
         endings = [f"- {name}: {PUBLISHED_FINISH[name]}" for name in scene.preset.endings]
@@ -76,7 +70,7 @@ class DyFlow(System):
             "problem": problem_text(scene),
             "view": state_view(scene, self.warnings(scene)),
         }
-        return self.prompt.format_messages(**values)
+        return DESIGNER.chat().format_messages(**values)
 
     def schema(self, scene: Scene) -> dict[str, Any]:
         """A stage, a finish or a surrender."""

@@ -42,7 +42,7 @@ from .operation import Planned
 from .system import Preset, Reading, Scene, System
 from .view import FRAME, budget_line, feedback_lines
 
-PACKAGE: Final = "flowwright.graphs"
+DIRECTOR, TAGGED = (Prompt.load("flowwright.graphs", f"flowsteer_{name}") for name in ("director", "tags"))
 ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
 PROMPT_ACTION: Final = "prompt"
 """Action of a reply that is the text of a prompt, in the published two-step form."""
@@ -89,7 +89,7 @@ class FlowSteer(System):
     def messages(self, scene: Scene) -> list[BaseMessage]:
         """Rules and operators, the problem, then history, canvas, budget and feedback within the token budget."""
         preset = preset_of(scene)
-        prompt = Prompt.load(PACKAGE, "flowsteer_tags" if preset.tags else "flowsteer_director").chat()
+        prompt = (TAGGED if preset.tags else DIRECTOR).chat()
         constant = {"catalogue": scene.registry.catalogue(), "rules": preset.rules.told}
         head = prompt.format_messages(**constant, problem="", state="")
         said = [*head, *corrections(scene.state)]

@@ -4,7 +4,6 @@ line of a code block in them is taken for a label, and nothing of a text is chan
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +17,8 @@ LABEL: Final = re.compile(
     r"(?(open)(?:(?:\*\*|__)[ \t]*:|:(?:\*\*|__)?)|:)[ \t]*(?P<rest>.*)",
     re.IGNORECASE,
 )
+BARE: Final = re.compile(r"\s*(?:`{3,}|~{3,})\s*")
+"""A line that may end a code block; a block that none ends is no block."""
 NAMES: Final = {"justification": "justification", "context": "context", "subgoal": "sub_goal"}
 
 
@@ -48,7 +49,7 @@ class _Section:
 def read_labels(text: str) -> Labelled | None:
     """The last step that names a tool; None: there is none, or it stands within an object."""
     lines = spoken(text).split("\n")
-    sections = list(_sections(lines))
+    sections = _sections(lines)
     tools = [index for index, one in enumerate(sections) if one.name == "tool"]
     if not tools:
         return None
@@ -67,20 +68,29 @@ def read_labels(text: str) -> Labelled | None:
     return found
 
 
-def _sections(lines: list[str]) -> Iterator[_Section]:
-    """The labelled parts. Within the code blocks of a text there are no labels; a block never closed is no block."""
-    closing = {line.strip()[0]: number for number, line in enumerate(lines) if re.fullmatch(r"\s*(`{3,}|~{3,})\s*", line)}
-    section: _Section | None = None
+def _sections(lines: list[str]) -> list[_Section]:
+    sections: list[_Section] = []
+    ends = {line.strip()[0]: number for number, line in enumerate(lines) if BARE.fullmatch(line)}
     mark = ""
     for number, line in enumerate(lines):
         label = None if mark else LABEL.match(line)
-        if label is not None:
-            if section is not None:
-                yield section
+        text = label["rest"] if label else line
+        if label:
             word = re.sub(r"[-_ ]", "", label["label"].lower())
-            section = _Section(NAMES.get(word, "tool"), number, [label["rest"]])
-        elif section is not None:
-            section.lines.append(line)
-        mark = _block_mark(section, mark, closing.get(...), number)
-    if section is not None:
-        yield section
+            sections.append(_Section(NAMES.get(word, "tool"), number, [text]))
+        elif sections:
+            sections[-1].lines.append(text)
+        if mark:
+            mark = "" if line.strip().startswith(mark) and BARE.fullmatch(line) else mark
+        elif sections and sections[-1].name != "tool":
+            fence = FENCE.match(text)
+            mark = fence["mark"] if fence and ends.get(fence["mark"][0], 0) > number else ""
+    return sections
+
+
+def _opens_object(head: str) -> bool:
+    """Whether an object begins in `head` and does not end there."""
+    try:
+        return Candidates.of(head).open_at is not None
+    except TangledError:
+        return True

@@ -9,6 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from .design import FinishDesign, GiveUpDesign, of_kind
 
 MAX_STEPS: Final = 4
+PUBLISHED: Final = ("context", "sub_goal")
+"""Texts that the published form of a step has beside its tool and a justification."""
 Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -47,17 +49,19 @@ def decided(action: dict[str, Any]) -> Decided:
     return of_kind(KINDS, action)
 
 
-def from_flat(action: dict[str, Any]) -> dict[str, Any]:
-    """`action` with the published form of one step (`context`, `sub_goal`, `tool_name` at the top) made a list of one.
-    Raises ValueError for what is no decision."""
+def from_flat(action: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """`action` with the published form of one step (`context`, `sub_goal`, `tool_name` at the top) made a list of one,
+    and what had to be filled in. Raises ValueError for what is no decision."""
+    notices = []
     if "tool_name" in action or "tool" in action:
         step = {"tool": action.get("tool_name", action.get("tool")), "sub_goal": action.get("sub_goal", "")}
         step |= {name: action[name] for name in ("context", "inputs", "arguments") if name in action}
         if not step["sub_goal"]:
             step["sub_goal"] = str(action.get("context") or action.get("justification") or "")
+        notices = [f"no {name.replace('_', '-')} was given" for name in PUBLISHED if not action.get(name)]
         action = {"justification": action.get("justification", ""), "steps": [step]}
     decided(action)
-    return action
+    return action, notices
 
 
 def steps_schema(tools: list[str]) -> dict[str, Any]:

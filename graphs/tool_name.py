@@ -3,23 +3,27 @@ is not the name of one tool is taken for it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import re
 from typing import Final
 
 from ..operators.registry import Registry
 from .faults import Fault, fault
 
-AROUND: Final = "`'\"*_ \t.,;:!?()[]{}<>-•"
+AROUND: Final = "`'\"*_ \t\r\n.,;:!?()[]{}<>-•"
+NUMBERED: Final = re.compile(r"\A\d{1,2}[.)]\s+")
+BETWEEN: Final = re.compile(r"[\s_-]+")
 
 
 def resolve_tool(written: str, registry: Registry) -> str | None:
-    """The registry's name for what was written: case, blanks, underscores, quotes and punctuation around it do not
-    matter, nor does a remark in parentheses. None: it names no tool."""
+    """The registry's name for what was written: case, blanks, underscores, hyphens, quotes and punctuation around it do
+    not matter, nor does a remark in parentheses. None: it names no tool, or as much one as another."""
     if written in registry:
         return written
-    names = {_plain(name): name for name in registry}
-    head = written.partition("(")[0]
-    return next((names[_plain(one)] for one in (written, head) if _plain(one) in names), None)
+    for one in (written, written.partition("(")[0]):
+        meant = [name for name in registry if _plain(one) and _plain(name) == _plain(one)]
+        if len(meant) == 1:
+            return meant[0]
+    return None
 
 
 def unknown_tool(written: str, registry: Registry, where: str) -> Fault:
@@ -32,9 +36,5 @@ def unknown_tool(written: str, registry: Registry, where: str) -> Fault:
 
 
 def _plain(name: str) -> str:
-    bare = name.strip(AROUND)
-    return "".join(_words(bare)).casefold()
-
-
-def _words(name: str) -> Iterable[str]:
-    return name.lstrip("0123456789.) ").replace("_", " ").split()
+    bare = NUMBERED.sub("", name.strip(AROUND)).strip(AROUND)
+    return BETWEEN.sub("", bare).casefold()

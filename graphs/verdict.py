@@ -1,14 +1,17 @@
-"""A verdict is a field or a labelled line, never a word found somewhere in a text; what is neither says: go on."""
+"""A verdict is a field or a labelled line, never a word found somewhere in a text; what is neither, or both and not the
+same, says: go on."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final
 
-from ..policies.action import find_action
 from ..policies.faults import ReplyError
 from ..policies.reply import Reply
 from .judgement import Judgement
+from .single import find_single
+from .spoken import spoken
 
 CONCLUSION: Final = re.compile(
     r"^[\s>#*_-]*conclusion[\s*_]*:[\s*_`]*(?P<word>stop|continue)\b[\s*_`.!]*$", re.IGNORECASE | re.MULTILINE
@@ -17,15 +20,17 @@ YES: Final = frozenset({"true", "yes", "stop"})
 
 
 def read_verdict(reply: Reply) -> Judgement:
-    """What the verifier's model said: `{"analysis", "stop"}` (or the published `stop_signal`), else its last line
-    `Conclusion: STOP` or `Conclusion: CONTINUE`."""
+    """What the verifier's model said: `{"analysis", "stop"}` (or the published `stop_signal`), or a line `Conclusion:
+    STOP` or `Conclusion: CONTINUE`, the last of which counts."""
+    said = spoken(reply.text).strip()
+    unread = Judgement(stop=False, analysis=said, flag="unparsed")
+    lines = [match["word"].lower() == "stop" for match in CONCLUSION.finditer(said)]
     try:
-        return find_action(reply.text, _judgement, finish_reason=reply.finish_reason)
+        judgement, _ = find_single(reply, _judgement)
     except ReplyError:
-        said = [match["word"].lower() for match in CONCLUSION.finditer(reply.text)]
-    if not said:
-        return Judgement(stop=False, analysis=reply.text.strip(), flag="unparsed")
-    return Judgement(stop=said[-1] == "stop", analysis=reply.text.strip())
+        cut = reply.finish_reason == "length"
+        return Judgement(stop=lines[-1], analysis=said) if lines and not cut else unread
+    return unread if lines and lines[-1] != judgement.stop else judgement
 
 
 def verdict_schema() -> dict[str, Any]:
@@ -43,4 +48,5 @@ def _judgement(action: dict[str, Any]) -> Judgement:
     if not isinstance(signal, bool | str):
         raise ValueError('a verdict has "stop": true or false')
     stop = signal if isinstance(signal, bool) else signal.strip().lower() in YES
-    return Judgement(stop=stop, analysis=str(action.get("analysis", "")))
+    analysis = action.get("analysis", "")
+    return Judgement(stop=stop, analysis=analysis if isinstance(analysis, str) else json.dumps(analysis))

@@ -72,17 +72,18 @@ def answers(address: str) -> bool:
     ],
     ids=["reasoned", "executed in the sandbox"],
 )
-async def test_the_served_graph_runs_on_a_thread_of_the_server(url: str, question: str) -> None:
+@pytest.mark.parametrize("system", ["dyflow", "agentflow", "flowsteer"])
+async def test_the_served_graph_runs_on_a_thread_of_the_server(url: str, system: str, question: str) -> None:
     from langgraph_sdk import get_client
 
     client = get_client(url=url)
     try:
         thread = await client.threads.create()
-        result = await client.runs.wait(thread["thread_id"], "dyflow", input={"task": {"question": question}})
+        result = await client.runs.wait(thread["thread_id"], system, input={"task": {"question": question}})
         assert isinstance(result, dict)
         assert result["status"] == "finished"
         assert check_answer(question, result["answer"])
         state = await client.threads.get_state(thread["thread_id"])
-        assert state["values"]["run"]["system"] == "dyflow"
+        assert state["values"]["run"]["system"] == system
     finally:
         await client.aclose()

@@ -31,6 +31,7 @@ from .role import Update
 LIMITS: Final[tuple[Resource, ...]] = ("calls", "seconds")
 ANALYSIS: Final = "analysis@1"
 EMPTY: Final[Update] = {"turns": [], "operations": []}
+PROMPT: Final = Prompt.load("flowwright.graphs", "summarizer")
 SUMMARY: Final = Sampling(temperature=0.01, max_tokens=700)
 
 
@@ -121,12 +122,11 @@ class Summarizer:
             return {}
         seconds = left(state["budget"], state["usage"], "seconds")
         caller = self.services.caller(run, "summarizer", "summary", calls=calls, seconds=seconds)
-        prompt = Prompt.load("flowwright.graphs", "summarizer").chat()
         values = {"problem": problem_text(scene), "entries": "\n\n".join(told(one) for one in latest)}
         began = time.monotonic()
         made = entry(scene.memory.next_key("summary"), "summary", "summarizer", "(no summary)", at=[run["turn"] + 1, 0])
         try:
-            reply = await (prompt | caller(SUMMARY, 0)).ainvoke(values)
+            reply = await (PROMPT.chat() | caller(SUMMARY, 0)).ainvoke(values)
             made["content"] = reply.text.strip() or made["content"]
         except FlowwrightError as error:
             made["data"] = {"fault": dict(fault_of(error))}
