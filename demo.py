@@ -57,7 +57,7 @@ def tell_results(results: Results, marks: Marks, families: list[str], options: M
         }
         for system, found in marks.items()
     }
-    console.print(families_table("Right by an exact checker, offline", per_family))
-    console.print(results_table("Per system, means a run, offline", results, marks))
+    console.print(families_table("Right by an exact checker", per_family))
+    console.print(results_table("Per system, costs as means a run", results, marks, of="system"))
     one = next(iter(results.values()))[0].thread_id
     console.print(f"Look at any run: flowwright runs --db {options['db']}; flowwright show {one} --db {options['db']}")
