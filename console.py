@@ -95,8 +95,8 @@ def print_result(result: RunResult) -> None:
 def results_table(
     title: str, groups: dict[str, list[RunResult]], correct: dict[str, list[bool | None]], *, of: str = "tasks"
 ) -> Table:
-    """Runs by group (`of` names what a group is): how they ended, how many are right by an exact checker, how many claim
-    to be finished and are wrong, and what a run costs on average."""
+    """Runs by group (`of` names what a group is): how they ended, how many are right by an exact checker, how many
+    claim to be finished and are wrong, and what a run costs on average."""
     table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     table.add_column(of, no_wrap=True)
     for column in ("right", "finished", "effort", "failed", "false"):

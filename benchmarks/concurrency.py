@@ -6,40 +6,35 @@ staggered over one L. After the runs the files are opened anew, and a run counts
 finished, with the answer to its own question; the server says how many calls were made.
 
     python benchmarks/concurrency.py --quick     # 32 runs of each system at 200 ms: 20 seconds
-    python benchmarks/concurrency.py             # all cases, several minutes; writes benchmarks/results/concurrency.json
+    python benchmarks/concurrency.py             # all cases, ten minutes; stores them in benchmarks/results/
 
-The cores are shared with the scripted server and whatever else the machine does, so the load is stored with each case:
-read CPU per run first, ratios to the bound second.
+The cores are shared with the scripted server and whatever else the machine does, so what others used of them is stored
+with each case: read CPU per run first, ratios to the bound second. Wall time of a case with busy others means nothing.
 """
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import json
 import os
 import platform
-import resource
-import statistics
 import subprocess
 import sys
 import tempfile
 import time
 import urllib.request
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, fields, replace
 from importlib.metadata import version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
-os.environ.setdefault("LANGSMITH_TRACING", "false")
-
 import aiohttp
-from flowwright import Context, Policies, build_graph, open_checkpointer
-from flowwright.checkpoints.runner import start_run
+from concurrency_worker import Case, percentile
+from flowwright import Policies
 from flowwright.checkpoints.session import Session
 from flowwright.errors import UsageError
 from rich.console import Console
@@ -48,34 +43,8 @@ from scripted_replies import MARKS, answer, course, question
 
 HERE: Final = Path(__file__).parent
 SYSTEMS: Final = ("dyflow", "agentflow", "flowsteer")
-WARM: Final = 4
-"""Runs before the clock starts: imports, prompts and connections are there once in the life of a worker."""
-GC_THRESHOLD: Final = 50_000
-
-
-@dataclass(frozen=True)
-class Case:
-    """One measurement."""
-
-    system: str
-    policy: str
-    """Scheme of the address: `vllm` (token ids and log-probs with each reply) or `openai`."""
-    runs: int
-    latency: float
-    """Seconds."""
-    processes: int
-    """Each has a file of its own."""
-    tuned: bool = True
-    """uvloop where it is installed, the heap frozen after the warm-up, fewer collections."""
-
-    @property
-    def bound(self) -> float:
-        """Seconds that no run can beat."""
-        return course(self.system).series * self.latency
-
-    def share(self, worker: int) -> range:
-        """Numbers of the runs of one worker."""
-        return range(worker, self.runs, self.processes)
+QUIET: Final = 0.3
+"""Cores that others may use on a machine that counts as quiet."""
 
 
 def quick() -> list[Case]:
@@ -92,89 +61,6 @@ def full() -> list[Case]:
         ("openai", 256, 1.0, 1, True), ("openai", 256, 1.0, 2, True),
     ]  # fmt: skip
     return [Case(system, *kind) for kind in kinds for system in SYSTEMS]
-
-
-# The worker: a process that drives its share of the runs.
-
-
-async def drive(case: Case, worker: int, location: str, url: str) -> dict[str, Any]:
-    """Run the share of one worker. Says `ready` after the warm-up and waits for a line before the clock starts."""
-    model = f"{case.policy}:scripted@{url}"
-    with open_checkpointer(location) as saver:
-        policies = Policies(designer=model, executor=model)
-        graph = build_graph(case.system, policies=policies, checkpointer=saver)
-        turns, seconds = course(case.system).turns, list[float]()
-
-        async def run(number: int, prefix: str) -> float:
-            began = time.perf_counter()
-            await start_run(graph, {"question": question(number, turns)}, f"{prefix}-{number}", Context(seed=number))
-            return time.perf_counter() - began
-
-        async def later(place: int, number: int) -> None:
-            await asyncio.sleep(place * case.latency / len(case.share(worker)))
-            seconds.append(await run(number, "run"))
-
-        await asyncio.gather(*(run(number, "warm") for number in range(WARM)))
-        if case.tuned:
-            gc.collect()
-            gc.freeze()
-            gc.set_threshold(GC_THRESHOLD, 20, 20)
-        idle_mb = resident_mb()
-        print("ready", flush=True)
-        await asyncio.to_thread(sys.stdin.readline)
-        lag, wall, cpu = asyncio.create_task(lags()), time.perf_counter(), time.process_time()
-        await asyncio.gather(*(later(place, number) for place, number in enumerate(case.share(worker))))
-        wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-        lag.cancel()
-        late = (await asyncio.gather(lag, return_exceptions=True) and LAGS) or [0.0]
-    return {
-        "seconds": seconds, "wall_s": wall, "cpu_s": cpu, "idle_mb": idle_mb, "peak_mb": peak_mb(),
-        "lag_ms_p95": 1e3 * percentile(late, 95), "loop": type(asyncio.get_running_loop()).__module__,
-    }  # fmt: skip
-
-
-LAGS: Final[list[float]] = []
-
-
-async def lags() -> None:
-    """How late the event loop wakes a sleeper, in seconds, twenty times a second."""
-    while True:
-        due = time.perf_counter() + 0.05
-        await asyncio.sleep(0.05)
-        LAGS.append(time.perf_counter() - due)
-
-
-def peak_mb() -> float:
-    """Most resident memory of this process so far."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
-def resident_mb() -> float:
-    """Resident memory of this process now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 2**20
-
-
-def percentile(values: Sequence[float], percent: int) -> float:
-    """The smallest value that so many percent do not exceed."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, len(ordered) * percent // 100)]
-
-
-def work(given: str) -> None:
-    """Entry of a worker process."""
-    order = json.loads(given)
-    case = Case(**order["case"])
-    factory = None
-    if case.tuned and find_spec("uvloop"):
-        import uvloop
-
-        factory = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=factory) as runner:
-        print(json.dumps(runner.run(drive(case, order["worker"], order["location"], order["url"]))), flush=True)
-
-
-# The parent: a server, the workers, and a look at what they left.
 
 
 @contextmanager
@@ -212,17 +98,28 @@ def measure(case: Case) -> dict[str, Any]:
             line = one.stdout.readline()  # type: ignore[union-attr]
             if line.strip() != "ready":
                 raise RuntimeError(f"a worker did not start: {line}")
-        before = stats(url)
+        before, busy, began = stats(url), busy_seconds(), time.perf_counter()
         told = [ended(one) for one in [go(one) for one in workers]]
-        after = stats(url)
+        busy, wall, after = busy_seconds() - busy, time.perf_counter() - began, stats(url)
         kept = sum(finished_right(case, worker, place) for worker, place in enumerate(places))
-    return report(case, told, before, after, kept) | {"load_before": load, "load_after": os.getloadavg()[0]}
+    ours = sum(worker["cpu_s"] for worker in told) + after["cpu_s"] - before["cpu_s"]
+    around = {"load_before": load, "load_after": os.getloadavg()[0], "others_cores": max(0.0, busy - ours) / wall}
+    row = report(case, told, before, after, kept) | around
+    return row | {"bound_by": bound_by(row)}
+
+
+def busy_seconds() -> float:
+    """CPU seconds that this machine has spent on anything, stolen ones included."""
+    user, nice, system, _, _, irq, softirq, steal = (
+        int(ticks) for ticks in Path("/proc/stat").read_text().split("\n", 1)[0].split()[1:9]
+    )
+    return (user + nice + system + irq + softirq + steal) / os.sysconf("SC_CLK_TCK")
 
 
 def start(case: Case, worker: int, location: str, url: str) -> subprocess.Popen[str]:
     """A worker process."""
     order = json.dumps({"case": asdict(case), "worker": worker, "location": location, "url": url})
-    command = [sys.executable, __file__, "--worker", order]
+    command = [sys.executable, str(HERE / "concurrency_worker.py"), order]
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
@@ -244,8 +141,8 @@ def ended(worker: subprocess.Popen[str]) -> dict[str, Any]:
 
 def finished_right(case: Case, worker: int, location: str) -> int:
     """Runs of a worker whose last checkpoint on disk is finished and answers their own question."""
-    offline = Policies(designer="offline", executor="offline")
-    with Session(location, system=case.system, policies=offline, create=False) as session:
+    nobody = Policies(designer="vllm:scripted", executor="vllm:scripted")
+    with Session(location, system=case.system, policies=nobody, create=False) as session:
         return sum(is_right(session, number) for number in case.share(worker))
 
 
@@ -265,7 +162,7 @@ def report(
     seconds = [one for worker in told for one in worker["seconds"]]
     wall, cpu = max(worker["wall_s"] for worker in told), sum(worker["cpu_s"] for worker in told)
     p50, p95 = percentile(seconds, 50), percentile(seconds, 95)
-    row = {
+    return {
         **asdict(case), "series": course(case.system).series, "bound_s": case.bound, "wall_s": wall,
         "p50_s": p50, "p95_s": p95, "p50_over_bound": p50 / case.bound, "p95_over_bound": p95 / case.bound,
         "cpu_ms_a_run": 1e3 * cpu / case.runs, "cpu_ms_a_call": 1e3 * cpu / (case.runs * course(case.system).calls),
@@ -275,22 +172,21 @@ def report(
         "calls_expected": case.runs * course(case.system).calls, "most_at_once": after["busiest"],
         "server_cores": (after["cpu_s"] - before["cpu_s"]) / wall, "loop": told[0]["loop"],
     }  # fmt: skip
-    return row | {"bound_by": bound_by(row)}
 
 
 def bound_by(row: dict[str, Any]) -> str:
     """What keeps the runs of a case from being faster, in one line."""
     if row["p50_over_bound"] <= 1.15:
         return "latency: within 15 % of the bound"
-    machine = row["cores_a_process"] * row["processes"] + row["server_cores"]
     if row["cores_a_process"] > 0.85:
         return f"CPU of the client: {row['cpu_ms_a_call']:.1f} ms a call fill each process's core"
-    if machine > 0.85 * (os.cpu_count() or 1):
-        return f"the machine's cores, {machine:.1f} in use, of which the server takes {row['server_cores']:.2f}"
+    ours = row["cores_a_process"] * row["processes"] + row["server_cores"]
+    if ours + row["others_cores"] > 0.85 * (os.cpu_count() or 1):
+        return f"the machine: {ours:.1f} cores of ours, {row['others_cores']:.1f} of others"
     return f"waves: a loop {row['cores_a_process']:.0%} busy serves all that woke before the first goes on"
 
 
-def lone(system: str, latency: float = 0.25) -> dict[str, Any]:
+def lone(system: str, latency: float = 0.5) -> dict[str, Any]:
     """One run alone: its calls in series, as measured, and what it adds to their latency."""
     row = measure(Case(system, "vllm", runs=1, latency=latency, processes=1))
     return {
@@ -331,7 +227,7 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
     table = Table(title="Concurrent durable runs (SQLite, group commit, FULL)", title_justify="left")
     for name in ("system", "policy", "runs", "L", "procs", "bound", "p50", "p95", "p50/bound", "CPU ms/run"):
         table.add_column(name, justify="left" if name in ("system", "policy") else "right")
-    for name in ("cores/proc", "MB", "lost", "calls", "load", "bound by"):
+    for name in ("cores/proc", "MB", "lost", "calls", "others", "bound by"):
         table.add_column(name, justify="left" if name == "bound by" else "right")
     for row in rows:
         calls = "all" if row["calls"] == row["calls_expected"] else f"{row['calls']}/{row['calls_expected']}"
@@ -340,9 +236,27 @@ def table_of(rows: list[dict[str, Any]]) -> Table:
             f"{row['latency'] * 1e3:.0f} ms", str(row["processes"]), f"{row['bound_s']:.2f} s", f"{row['p50_s']:.2f}",
             f"{row['p95_s']:.2f}", f"x{row['p50_over_bound']:.2f}", f"{row['cpu_ms_a_run']:.0f}",
             f"{row['cores_a_process']:.2f}", f"{row['peak_mb']:.0f}", str(row["lost"]), calls,
-            f"{row['load_before']:.1f}", row["bound_by"],
+            f"{row['others_cores']:.2f}", row["bound_by"],
         )  # fmt: skip
     return table
+
+
+def wait_for_quiet(patience: float) -> None:
+    """Returns once others leave the machine alone for three seconds, or patience, in seconds, is at its end."""
+    until = time.monotonic() + patience
+    while time.monotonic() < until:
+        busy, began = busy_seconds(), time.perf_counter()
+        time.sleep(3)
+        if busy_seconds() - busy < QUIET * (time.perf_counter() - began):
+            return
+
+
+def quietest(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Of all measurements of a case the one during which others used the machine least."""
+    best: dict[Case, dict[str, Any]] = {}
+    for row in sorted(rows, key=lambda one: -float(one["others_cores"])):
+        best[Case(**{field.name: row[field.name] for field in fields(Case)})] = row
+    return sorted(best.values(), key=rows.index)
 
 
 def chosen(given: argparse.Namespace) -> list[Case]:
@@ -350,7 +264,8 @@ def chosen(given: argparse.Namespace) -> list[Case]:
     cases = quick() if given.quick else full()
     if given.runs:
         cases = [replace(case, runs=given.runs) for case in cases]
-    return [case for case in cases if given.only in f"{case.system} {case.policy} {case.latency} {case.processes}"]
+    wanted = [case for case in cases if given.only in f"{case.system} {case.policy} {case.latency} {case.processes}"]
+    return wanted * given.rounds
 
 
 def machine() -> dict[str, Any]:
@@ -366,23 +281,25 @@ def main() -> None:
     parser.add_argument("--quick", action="store_true", help="32 runs of each system; stores nothing unless --out")
     parser.add_argument("--only", default="", help="cases whose `SYSTEM POLICY LATENCY PROCESSES` contains this")
     parser.add_argument("--runs", type=int, help="so many runs in each case")
+    parser.add_argument("--rounds", type=int, default=1, help="measure all so often; the quietest of each is shown")
+    parser.add_argument("--patience", type=float, default=0.0, help="seconds to wait for a quiet machine, each time")
+    parser.add_argument("--add", action="store_true", help="keep the measurements that are stored already")
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--worker", help=argparse.SUPPRESS)
     given = parser.parse_args()
-    if given.worker:
-        work(given.worker)
-        return
-    console, rows = Console(width=220), []
-    result: dict[str, Any] = {"machine": machine(), "staggered_over": "one latency", "server": capacity()}
-    for case in chosen(given):
-        rows.append(measure(case))
-        console.print(f"[dim]{len(rows)}: {case} p50 x{rows[-1]['p50_over_bound']:.2f}, {rows[-1]['bound_by']}[/]")
-    result |= {"alone": {} if given.quick else {system: lone(system) for system in SYSTEMS}, "cases": rows}
-    console.print(table_of(rows))
-    console.print({name: result[name] for name in ("server", "alone")})
     out = given.out or (None if given.quick or given.only or given.runs else HERE / "results" / "concurrency.json")
-    if out is not None:
-        out.write_text(json.dumps(result, indent=2) + "\n")
+    stored = json.loads(out.read_text()) if out and given.add and out.exists() else {}
+    console, rows = Console(width=220), list[dict[str, Any]](stored.get("cases", []))
+    wait_for_quiet(given.patience)
+    result: dict[str, Any] = {"machine": machine(), "staggered_over": "one latency", "server": capacity()}
+    result |= {"alone": {} if given.quick else {system: lone(system) for system in SYSTEMS}, "cases": rows}
+    for case in chosen(given):
+        wait_for_quiet(given.patience)
+        rows.append(measure(case))
+        if out is not None:  # after each, so that a run that is interrupted has told something
+            out.write_text(json.dumps(result, indent=2) + "\n")
+        console.print(f"[dim]{len(rows)}: {case} p50 x{rows[-1]['p50_over_bound']:.2f}, {rows[-1]['bound_by']}[/]")
+    console.print(table_of(quietest(rows)))
+    console.print({name: result[name] for name in ("server", "alone")})
 
 
 if __name__ == "__main__":

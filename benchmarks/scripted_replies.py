@@ -86,8 +86,12 @@ def marks() -> dict[str, str]:
         "dyflow_designer": "designer", "agentflow_planner": "planner", "flowsteer_director": "director",
         "agentflow_analysis": "analyst", "agentflow_verifier": "verifier", "tool_call": "caller",
     }  # fmt: skip
-    loaded = {role: Prompt.load("flowwright.graphs", name).chat() for name, role in files.items()}
-    return {chat.messages[0].prompt.template.partition("\n")[0]: role for role, chat in loaded.items()}
+    return {first_line(Prompt.load("flowwright.graphs", name).system): role for name, role in files.items()}
+
+
+def first_line(text: str) -> str:
+    """What a prompt begins with."""
+    return text.partition("\n")[0]
 
 
 MARKS: Final = marks()
@@ -97,7 +101,7 @@ def asked(said: Said) -> Asked:
     """What `said` is about. Raises ValueError for a prompt of no known role or without a scripted question."""
     system = said[0][1]
     operator = OPERATOR.match(system)
-    role = operator.group(1) if operator else MARKS.get(system.partition("\n")[0])
+    role = operator.group(1) if operator else MARKS.get(first_line(system))
     shown = next(text for speaker, text in said if SPEAKERS[speaker] == "human")
     found, turn = QUESTION.search(shown), TURN.findall(shown)
     if role is None or found is None:

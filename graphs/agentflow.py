@@ -122,10 +122,13 @@ class AgentFlow(System):
 
     def closing(self, scene: Scene) -> Closing:
         """The answer is written from question, analysis and memory; the last result with an answer stands in where no
-        model can be asked."""
+        model can be asked. Where the planner gave up and no call came to an answer, there is none to write."""
+        answered = [one["key"] for one in scene.memory.entries if one["operation"] and one["answer"] is not None]
+        stop = scene.state.get("stop")
+        if stop is not None and stop["by"] == "designer" and not stop["settled"] and not answered:
+            return Closing(None)
         inputs = {PROBLEM: scene.memory[PROBLEM]["content"], "analysis@1": analysis_of(scene)}
         inputs["memory"] = "\n".join(chronicle(scene)) or "(no calls were made)"
-        answered = [one["key"] for one in scene.memory.entries if one["operation"] and one["answer"] is not None]
         return Closing(None, scene.preset.closing, ANSWER, inputs, fallback=answered[-1] if answered else None)
 
 

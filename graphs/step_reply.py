@@ -1,5 +1,5 @@
-"""A planner's reply is its last decision, in either written form; what stands within the texts of a step is quoted there
-and decides nothing."""
+"""A planner's reply is its last decision, in either written form; what stands within the texts of a step is quoted
+there and decides nothing."""
 
 from __future__ import annotations
 

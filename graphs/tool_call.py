@@ -4,7 +4,7 @@ object, checked, once quoted back if it does not fit, and never run as text."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
@@ -14,11 +14,12 @@ from ..operators.arguments import BadArguments, check_arguments
 from ..operators.context import excerpt, framed, render
 from ..operators.prompt import Prompt
 from ..operators.template import OperatorTemplate
-from ..policies.action import find_action
+from ..policies.action import ONE_OBJECT
 from ..policies.faults import ReplyError
 from ..policies.reply import Reply
 from ..sampling import Sampling
 from .call import Caller
+from .single import find_single
 
 ATTEMPTS: Final = 2
 """Replies that may be asked for to get one set of arguments."""
@@ -45,7 +46,7 @@ async def arguments_for(
     for attempt in range(ATTEMPTS):
         reply = Reply.of(await caller.model_for(SAMPLING, attempt, parameters).ainvoke(messages))
         try:
-            return find_action(reply.text, fitting(template), finish_reason=reply.finish_reason)
+            return only_call(reply, template)
         except ReplyError as error:
             problem = error
             correction = f"No call was made: {problem.message}. Reply with one JSON object of arguments that fit."
@@ -53,8 +54,17 @@ async def arguments_for(
     raise NoCall(f"no call of {template.name} could be made: {problem.message}", fix=template.accepts)
 
 
-def fitting(template: OperatorTemplate) -> Any:
-    """The check of a JSON object against the tool's schema, as `find_action` wants it."""
+def only_call(reply: Reply, template: OperatorTemplate) -> dict[str, Any]:
+    """The one object of a reply that fits. Raises ReplyError where none does, or where two differ: each is a call, and
+    none may get lost."""
+    arguments, drafts = find_single(reply, fitting(template))
+    if drafts:
+        raise ReplyError("The reply holds several calls where one is wanted", expected=ONE_OBJECT)
+    return arguments
+
+
+def fitting(template: OperatorTemplate) -> Callable[[dict[str, Any]], dict[str, Any]]:
+    """The check of a JSON object against the tool's schema, as `find_single` wants it."""
 
     def accepts(action: dict[str, Any]) -> dict[str, Any]:
         try:

@@ -20,7 +20,7 @@ from ..context import Context
 from ..evidence import contradicted, evidence_for
 from ..memory import Entry
 from ..services import Services
-from ..state import Evidence, State, Status, Stop
+from ..state import Evidence, State, Status
 from ..system import Scene
 from .role import Update
 
@@ -52,14 +52,14 @@ class Generator:
         standing = None if closing.fallback is None else scene.memory[closing.fallback]
         made = chosen(worded, candidate or (standing if worded is None else None))
         if made is None:
-            return Command(update={**update, **failed(stop)}, goto=END)
+            return Command(update={**update, **failed(state)}, goto=END)
         evidence = Evidence(candidate=None, verdict=None, passed=None, support=None, origin=None)
         if closing.candidate is not None:
             evidence = evidence_for(scene.memory, closing.candidate)
         evidence["origin"] = "generator" if made.generated else "candidate"
         settled = stop is not None and stop["settled"]
         status: Status = "finished" if settled and not contradicted(evidence) else "best_effort"
-        update |= {"status": status, "answer": made.answer, "evidence": evidence, "messages": [AIMessage(made.text)]}
+        update |= {"status": status, "answer": made.answer, "evidence": evidence, "messages": [said(state, made.text)]}
         return Command(update=update, goto=END)
 
     async def worded(self, scene: Scene, closing: Closing) -> tuple[Answer | None, Update]:
@@ -90,8 +90,14 @@ def chosen(worded: Answer | None, candidate: Entry | None) -> Answer | None:
     return worded
 
 
-def failed(stop: Stop | None) -> Update:
+def said(state: State, text: str) -> AIMessage:
+    """The run's message to the conversation. Its id is the run's: written twice, it is there once."""
+    return AIMessage(text, id=f"answer-{state['run']['id']}")
+
+
+def failed(state: State) -> Update:
     """The end of a run without an answer."""
+    stop = state.get("stop")
     reason = stop["reason"] if stop else "nothing was produced"
     nothing = Evidence(candidate=None, verdict=None, passed=None, support=None, origin=None)
-    return {"status": "failed", "answer": None, "evidence": nothing, "messages": [AIMessage(f"No answer: {reason}")]}
+    return {"status": "failed", "answer": None, "evidence": nothing, "messages": [said(state, f"No answer: {reason}")]}

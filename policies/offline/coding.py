@@ -3,16 +3,11 @@ never makes a test pass."""
 
 from __future__ import annotations
 
-from typing import Final
-
 from .answering import NO_SOLUTION
 from .job import Job, fenced
+from .programming import broken
 from .skills import Solution
 from .skills.functions import Function
-
-_HEAD: Final = "def solve():"
-_BROKEN: Final = "def solve()"
-"""A colon forgotten: the program does not start."""
 
 
 def generate(job: Job) -> str:
@@ -41,5 +36,5 @@ def _check(job: Job) -> str:
         return NO_SOLUTION
     program = job.problem.check_program(claimed)
     if job.dice.happens("crash", job.rates["check.crash"]):
-        program = program.replace(_HEAD, _BROKEN)
+        program = broken(program)
     return f"`solve()` checks the result {claimed} with assertions.\n{fenced(program)}"

@@ -7,13 +7,14 @@ from typing import ClassVar, Final
 
 from langchain_core.messages import BaseMessage
 
-from . import answering, coding, reviewing
+from . import answering, coding, merging, programming, reviewing
+from .agentflow import analyst, caller, closing, verdict
 from .dice import Dice
 from .job import Job
 from .model import OfflineChat
 from .operator_call import OperatorCall
+from .refusals import CANNOT
 
-CANNOT: Final = "I am a rule-based offline model and cannot solve this kind of problem."
 HANDLERS: Final[Mapping[str, Callable[[Job], str]]] = {
     "DECOMPOSE_PROBLEM": answering.decompose,
     "GENERATE_PLAN": answering.decompose,
@@ -25,18 +26,37 @@ HANDLERS: Final[Mapping[str, Callable[[Job], str]]] = {
     "GENERATE_CODE": coding.generate,
     "REFINE_CODE": coding.refine,
     "ORGANIZE_SOLUTION": answering.organize,
+    "PROGRAMMER": programming.program,
+    "VERIFY": reviewing.verify,
+    "SC_ENSEMBLE": answering.vote,
+    "AGGREGATE": merging.aggregate,
+    "FORMAT": merging.formatted,
+    "DIRECT_ANSWER": closing.direct,
+    "FULL_ANSWER": closing.full,
 }
 """How each operator is answered; any other one like GENERATE_ANSWER."""
 
 
+ROLES: Final[Mapping[str, Callable[[Sequence[BaseMessage], Dice, Mapping[str, float]], str]]] = {
+    "You read a question before anybody works on it": analyst.reply,
+    "You decide whether the work on a question may stop": verdict.reply,
+    "You are the caller of one tool": caller.reply,
+}
+"""Who replies to a prompt that begins so; any other one is read as an operator's."""
+
+
 class OfflineExecutor(OfflineChat):
-    """A rule-based chat model for the executor and generator roles. It can do the families of
+    """A rule-based chat model for every role but the designer's. It can do the families of
     `flowwright.policies.offline.skills`, with the error rates of `rates.py`, and nothing else."""
 
     model_name: ClassVar[str] = "offline-executor"
 
     def reply(self, messages: Sequence[BaseMessage], dice: Dice) -> str:
-        """The text for an operator's prompt."""
+        """The text for a prompt of an operator, or of a role that asks a model."""
+        opening = messages[0].text if messages else ""
+        speak = next((speak for start, speak in ROLES.items() if opening.startswith(start)), None)
+        if speak is not None:
+            return speak(messages, dice, self.rates)
         call = OperatorCall.read(messages)
         job = Job.of(call, dice, self.rates) if call else None
         return CANNOT if call is None or job is None else HANDLERS.get(call.operator, answering.answer)(job)

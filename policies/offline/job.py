@@ -45,8 +45,13 @@ class Job:
     @property
     def candidate(self) -> str | None:
         """Final answer of the last input that has one: a result, or the source of a function. None: there is none."""
+        return next(iter(reversed(self.results)), None)
+
+    @property
+    def results(self) -> list[str]:
+        """Final answers of all inputs but reviews, in order."""
         found = [self.answer_in(one) for one in self.call.inputs if verdict_in(one.text) is None]
-        return next((one for one in reversed(found) if one is not None), None)
+        return [one for one in found if one is not None]
 
     @property
     def review(self) -> str | None:
@@ -56,9 +61,14 @@ class Job:
 
     def attempt(self, dice: Dice | None = None) -> Solution | None:
         """A solution that errs at the rate of an answer; None: the problem has none."""
-        rate = self.rates[f"answer.{self.problem.family}.{self.problem.difficulty}"]
+        return self.problem.attempt(dice or self.dice, self.answer_rate)
+
+    @property
+    def answer_rate(self) -> float:
+        """How often an answer to this problem errs; half as often where there is a plan."""
         planned = any(one.text.lstrip().startswith((PLAN, SUBTASKS)) for one in self.call.inputs)
-        return self.problem.attempt(dice or self.dice, rate * (PLAN_RELIEF if planned else 1.0))
+        rate = self.rates[f"answer.{self.problem.family}.{self.problem.difficulty}"]
+        return rate * (PLAN_RELIEF if planned else 1.0)
 
     def answer_in(self, one: Input) -> str | None:
         """The final answer in one input; None: it has none."""

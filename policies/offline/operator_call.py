@@ -34,11 +34,16 @@ class OperatorCall:
     def read(cls, messages: Sequence[BaseMessage]) -> OperatorCall | None:
         """The call in a prompt; None: the prompt is not an operator's."""
         role = _ROLE.match(messages[0].text) if messages else None
-        frames = (_FRAME.search(message.text) for message in reversed(messages))
-        frame = next((one for one in frames if one), None)
-        if role is None or frame is None:
+        if role is None:
             return None
-        return cls(role[1], tuple(_inputs(frame[1])), frame[2].strip())
+        calls = (framed_call(role[1], message.text) for message in reversed(messages))
+        return next((one for one in calls if one), None)
+
+
+def framed_call(operator: str, text: str) -> OperatorCall | None:
+    """The call in the frame that ends `text`; None: there is no frame."""
+    frame = _FRAME.search(text)
+    return OperatorCall(operator, tuple(_inputs(frame[1])), frame[2].strip()) if frame else None
 
 
 def _inputs(context: str) -> list[Input]:

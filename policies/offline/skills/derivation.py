@@ -3,7 +3,8 @@ work reads as wrong work does."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -14,6 +15,8 @@ from .skill import Solution
 
 Slip = Literal["sign", "one more", "one less", "wrong operator"]
 SLIPS: Final[tuple[Slip, ...]] = ("sign", "one more", "one less", "wrong operator")
+_MISREAD: Final = (-2, -1, 1, 2, 3, 7, 10)
+"""By how much a number is misread."""
 _CONFUSED: Final = {"+": "-", "-": "+", "*": "+", "/": "*"}
 
 
@@ -65,12 +68,42 @@ class Derivation:
                 return self._told(values)
         raise AssertionError("one more in the last line always changes the result")
 
+    def slipped(self, dice: Dice) -> Derivation:
+        """The derivation with something in one line miscopied, so that it comes to another result."""
+        result = self.result()
+        for changed in dice.shuffled("miscopied", [*self._miscopied()]):
+            try:
+                if changed.result() != result:
+                    return changed
+            except ZeroDivisionError:
+                continue
+        return Derivation((*self.lines, Line("", "+", Ref(len(self.lines) - 1), Fraction(1))))
+
+    def expression(self) -> str:
+        """All lines in one expression, with every bracket written."""
+        made: list[str] = []
+        for line in self.lines:
+            left, right = (
+                made[one.line] if isinstance(one, Ref) else in_brackets(one) for one in (line.left, line.right)
+            )
+            made.append(f"({left} {line.sign} {right})")
+        return made[-1][1:-1]
+
     def source(self) -> str:
         """Python lines that compute `step_1`, `step_2`, … with fractions."""
         return "\n".join(
             f"step_{number} = {_python(line.left)} {line.sign} {_python(line.right)}"
             for number, line in enumerate(self.lines, 1)
         )
+
+    def _miscopied(self) -> Iterator[Derivation]:
+        """Every derivation with another operator in one line, or with one number misread."""
+        for place, line in enumerate(self.lines):
+            left, right = line.left, line.right
+            changed = [replace(line, sign=_CONFUSED[line.sign])]
+            changed += [replace(line, left=left + by) for by in _MISREAD if isinstance(left, Fraction)]
+            changed += [replace(line, right=right + by) for by in _MISREAD if isinstance(right, Fraction)]
+            yield from (Derivation((*self.lines[:place], one, *self.lines[place + 1 :])) for one in changed)
 
     def _values(self, slipped: int | None = None, slip: Slip = "sign") -> list[Fraction]:
         values: list[Fraction] = []

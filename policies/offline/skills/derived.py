@@ -30,6 +30,11 @@ class DerivedProblem(NumericProblem):
         """With one slip."""
         return self.derivation.wrong(dice)
 
-    def computation(self) -> tuple[str, str]:
+    def computation(self, slip: Dice | None = None) -> tuple[str, str]:
         """The same lines, in Python."""
-        return self.derivation.source(), f"step_{len(self.derivation.lines)}"
+        derivation = self.derivation if slip is None else self.derivation.slipped(slip)
+        return derivation.source(), f"step_{len(derivation.lines)}"
+
+    def expression(self, slip: Dice | None) -> str:
+        """The lines put into one another."""
+        return (self.derivation if slip is None else self.derivation.slipped(slip)).expression()

@@ -3,24 +3,15 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 from typing import ClassVar, Final, Literal
 
 from ..dice import Dice
-from .derivation import Derivation, Line, Ref
-from .expression import (
-    NotAnExpression,
-    Number,
-    Operation,
-    Tree,
-    Unknown,
-    evaluate,
-    numbers_of,
-    python_of,
-    read_expression,
-)
+from .derivation import Derivation
+from .expression import NotAnExpression, Operation, Tree, evaluate, numbers_of, python_of, read_expression, text_of
+from .linear import Linear, cramer, linear, quotient
 from .numbers import read_number
 from .numeric import UNREADABLE
 from .skill import Problem, Solution
@@ -39,10 +30,22 @@ def solve():
 {assertions}
     return {answer!r}
 """
+_PROGRAM: Final = """\
+from fractions import Fraction
+
+
+def solve():
+{lines}
+    return f"{answer}"
+"""
+_ACCEPTANCE: Final = """\
+from fractions import Fraction
+
+said = dict(part.replace(" ", "").split("=") for part in solve().split(","))
+{values}
+{assertions}
+"""
 Sides = tuple[Tree, Tree]
-NONE: Final = Fraction(0)
-Linear = dict[str, Fraction]
-"""Coefficient of each unknown; that of 1 stands under the empty name."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +98,44 @@ class Equations(Problem):
         if values is None:
             return UNREADABLE
         assigned = [f"    {name} = Fraction({str(value)!r})" for name, value in values.items()]
-        asserted = [
-            f'    assert {python_of(left)} == {python_of(right)}, "equation {number} does not hold"'
+        asserted = textwrap.indent(self._asserted, "    ")
+        return _CHECK.format(values="\n".join(assigned), assertions=asserted, answer=_listed(values))
+
+    @property
+    def _asserted(self) -> str:
+        """An assertion for each equation."""
+        return "\n".join(
+            f'assert {python_of(left)} == {python_of(right)}, "equation {number} does not hold"'
             for number, (left, right) in enumerate(self.equations, 1)
-        ]
-        return _CHECK.format(values="\n".join(assigned), assertions="\n".join(asserted), answer=_listed(values))
+        )
+
+    @property
+    def acceptance(self) -> str:
+        """The equations, with the values that a program gives."""
+        values = "\n".join(f"{name} = Fraction(said[{name!r}])" for name in self.unknowns)
+        return _ACCEPTANCE.format(values=values, assertions=self._asserted)
+
+    def program(self, slip: Dice | None) -> str:
+        """Elimination; with a slip in the lines for one unknown."""
+        slipped = None if slip is None else slip.pick("unknown", self.unknowns)
+        lines: list[str] = []
+        for name, right in self._derivations():
+            derivation = right.slipped(slip) if slip is not None and name == slipped else right
+            lines += [*derivation.source().splitlines(), f"{name} = step_{len(derivation.lines)}"]
+        answer = ", ".join(f"{name} = {{{name}}}" for name in self.unknowns)
+        return _PROGRAM.format(lines=textwrap.indent("\n".join(lines), "    "), answer=answer)
+
+    def written(self, slip: Dice | None) -> list[str]:
+        """Each equation as an algebra system reads it; with a slip one side of one of them is one more than it is."""
+        texts = [f"{text_of(left)} = {text_of(right)}" for left, right in self.equations]
+        if slip is not None:
+            texts[slip.pick("equation", range(len(texts)))] += " + 1"
+        return texts
+
+    def in_form(self, answer: str) -> str:
+        """`name = value` for each unknown."""
+        values = self._values(answer)
+        return answer.strip() if values is None else _listed({name: values[name] for name in self.unknowns})
 
     def _values(self, answer: str) -> Linear | None:
         pairs = [part.partition("=") for part in re.split(r",| and ", answer)]
@@ -112,10 +148,10 @@ class Equations(Problem):
     def _derivations(self) -> Iterator[tuple[str, Derivation]]:
         rows = [linear(Operation("-", left, right)) for left, right in self.equations]
         if len(rows) == 1:
-            yield self.unknowns[0], _quotient(self.unknowns[0], rows[0])
+            yield self.unknowns[0], quotient(self.unknowns[0], rows[0])
             return
         for number, name in enumerate(self.unknowns):
-            yield name, _cramer(name, self.unknowns[1 - number], rows)
+            yield name, cramer(name, self.unknowns[1 - number], rows)
 
     def _told(self, parts: dict[str, Solution]) -> Solution:
         work = "\n".join(f"For {name}:\n{part.work}" for name, part in parts.items())
@@ -147,54 +183,6 @@ def _checked(problem: Equations) -> Equations:
     for _, derivation in problem._derivations():
         derivation.result()
     return problem
-
-
-def linear(tree: Tree) -> Linear:
-    """The tree as a linear form. Raises NotAnExpression where it is none."""
-    match tree:
-        case Number(value):
-            return {"": value}
-        case Unknown(name):
-            return {name: Fraction(1)}
-        case Operation("+" | "-" as sign, left, right):
-            total, more = dict(linear(left)), linear(right)
-            for name, amount in more.items():
-                total[name] = total.get(name, NONE) + (amount if sign == "+" else -amount)
-            return total
-        case Operation(sign, left, right):
-            factors = linear(left), linear(right)
-            if sign == "*" and set(factors[0]) == {""}:
-                factors = factors[1], factors[0]
-            if set(factors[1]) != {""}:
-                raise NotAnExpression("not linear")
-            scale = factors[1][""] if sign == "*" else 1 / factors[1][""]
-            return {name: amount * scale for name, amount in factors[0].items()}
-
-
-def _quotient(name: str, row: Linear) -> Derivation:
-    constant, factor = row.get("", NONE), row.get(name, NONE)
-    return Derivation(
-        (
-            Line("constant on the other side", "-", Fraction(0), constant),
-            Line(f"divided by the factor of {name}", "/", Ref(0), factor),
-        )
-    )
-
-
-def _cramer(name: str, other: str, rows: list[Linear]) -> Derivation:
-    """name = (c1·b2 - c2·b1) / (a1·b2 - a2·b1) for rows a·name + b·other = c."""
-    (a1, b1, c1), (a2, b2, c2) = ([row.get(name, NONE), row.get(other, NONE), -row.get("", NONE)] for row in rows)
-    return Derivation(
-        (
-            Line("", "*", c1, b2),
-            Line("", "*", c2, b1),
-            Line(f"right-hand side without {other}", "-", Ref(0), Ref(1)),
-            Line("", "*", a1, b2),
-            Line("", "*", a2, b1),
-            Line(f"factor of {name}", "-", Ref(3), Ref(4)),
-            Line(name, "/", Ref(2), Ref(5)),
-        )
-    )
 
 
 def _listed(values: Linear) -> str:

@@ -156,3 +156,14 @@ def python_of(tree: Tree) -> str:
             return name
         case Operation(sign, left, right):
             return f"({python_of(left)} {sign} {python_of(right)})"
+
+
+def text_of(tree: Tree) -> str:
+    """The tree with every sign and every bracket written."""
+    match tree:
+        case Number(value):
+            return str(value) if value >= 0 and value.denominator == 1 else f"({value})"
+        case Unknown(name):
+            return name
+        case Operation(sign, left, right):
+            return f"({text_of(left)} {sign} {text_of(right)})"

@@ -68,10 +68,22 @@ class Function(Problem):
         """The code, with the examples as assertions."""
         return self.tested(answer, edges=False)
 
+    def program(self, slip: Dice | None) -> str:
+        """The function alone."""
+        return self._defined(self.known.right if slip is None else slip.pick("bug", self.known.wrong))
+
+    @property
+    def acceptance(self) -> str:
+        """The easily missed cases of the description; its examples stand in the question."""
+        return "\n".join(one.replace("NAME", self.name) for one in self.known.edges)
+
+    def in_form(self, answer: str) -> str:
+        """The implementation alone."""
+        return implementation(answer)
+
     def tested(self, answer: str, *, edges: bool) -> str:
         """The code followed by the examples as assertions, and by easily missed cases where `edges` is set."""
-        more = [one.replace("NAME", self.name) for one in self.known.edges] if edges else []
-        assertions = "\n".join([*self.examples, *more])
+        assertions = "\n".join([*self.examples, *([self.acceptance] if edges else [])])
         return f"{implementation(answer)}\n\n\n{assertions}\n"
 
     def _defined(self, body: str) -> str:

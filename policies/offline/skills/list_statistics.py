@@ -166,11 +166,20 @@ class ListStatistics(NumericProblem):
         results = [one(list(self.values)) for one in dice.shuffled("error", RECIPES[self.asked].wrong)]
         return self._told(next((one for one in results if one != self.value), self.value + 1))
 
-    def computation(self) -> tuple[str, str]:
-        """The recipe in Python."""
-        given = [int(one) for one in self.values]
-        ordered = f"ordered = sorted(Fraction(one) for one in {given})"
-        return f"{ordered}\nresult = {RECIPES[self.asked].source}", "result"
+    def computation(self, slip: Dice | None = None) -> tuple[str, str]:
+        """The recipe in Python; with a slip a value is left out or miscopied, or the result is one too large."""
+        given = self.values if slip is None else self._miscopied(slip)
+        more = " + 1" if slip is not None and RECIPES[self.asked].right([*given]) == self.value else ""
+        ordered = f"ordered = sorted(Fraction(one) for one in {[int(one) for one in given]})"
+        return f"{ordered}\nresult = {RECIPES[self.asked].source}{more}", "result"
+
+    def _miscopied(self, dice: Dice) -> tuple[Fraction, ...]:
+        """Another list, of another statistic if there is one so near."""
+        values = self.values
+        places = dice.shuffled("miscopied", range(len(values)))
+        near = [(*values[:at], values[at] + 1, *values[at + 1 :]) for at in places]
+        near += [(*values[:at], *values[at + 1 :]) for at in places] if len(values) > 3 else []
+        return next((one for one in near if RECIPES[self.asked].right([*one]) != self.value), values)
 
     def _told(self, result: Fraction) -> Solution:
         ordered = ", ".join(map(str, sorted(self.values)))

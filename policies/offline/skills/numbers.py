@@ -21,3 +21,9 @@ def read_number(text: str) -> Fraction | None:
 def in_brackets(number: Fraction) -> str:
     """`number` as an operand: negatives and fractions stand in brackets."""
     return str(number) if number >= 0 and number.denominator == 1 else f"({number})"
+
+
+def meaning(answer: str | None) -> object:
+    """What two answers are compared by: the number, or else the text without blanks and case."""
+    number = read_number(answer or "")
+    return number if number is not None else "".join((answer or "").casefold().split())

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import textwrap
 from abc import abstractmethod
 from fractions import Fraction
 
+from ..dice import Dice
 from .numbers import read_number
 from .skill import Problem
 
@@ -17,6 +19,14 @@ def solve():
 {source}
     assert {value} == claimed, f"recomputed {{{value}}}, claimed {{claimed}}"
     return str(claimed)
+"""
+_PROGRAM = """\
+from fractions import Fraction
+
+
+def solve():
+{source}
+    return str({value})
 """
 UNREADABLE = """\
 def solve():
@@ -35,8 +45,19 @@ class NumericProblem(Problem):
         """The right answer."""
 
     @abstractmethod
-    def computation(self) -> tuple[str, str]:
-        """Python lines that compute the answer anew, and the name it has afterwards."""
+    def computation(self, slip: Dice | None = None) -> tuple[str, str]:
+        """Python lines that compute the answer anew, and the name it has afterwards. `slip`: draws of a slip in them;
+        None: they are right."""
+
+    def program(self, slip: Dice | None) -> str:
+        """The computation as a program."""
+        lines, name = self.computation(slip)
+        return _PROGRAM.format(source=_indented(lines), value=name)
+
+    def in_form(self, answer: str) -> str:
+        """The exact number, where it is one."""
+        number = read_number(answer)
+        return answer.strip() if number is None else str(number)
 
     def objection(self, answer: str) -> str | None:
         """Compares with the value recomputed."""
@@ -51,5 +72,8 @@ class NumericProblem(Problem):
         if claimed is None:
             return UNREADABLE
         lines, name = self.computation()
-        indented = "\n".join(f"    {line}" for line in lines.splitlines())
-        return _CHECK.format(claimed=str(claimed), source=indented, value=name)
+        return _CHECK.format(claimed=str(claimed), source=_indented(lines), value=name)
+
+
+def _indented(lines: str) -> str:
+    return textwrap.indent(lines, "    ")

@@ -51,6 +51,25 @@ class Problem(ABC):
     def check_program(self, answer: str) -> str:
         """Source of a program whose `solve()` asserts that `answer` is right."""
 
+    @abstractmethod
+    def program(self, slip: Dice | None) -> str:
+        """Source of a program that answers the question: `solve()` returns the answer, or it defines the function that
+        is asked for. `slip`: draws of a slip in it; None: it is right."""
+
+    @property
+    def acceptance(self) -> str | None:
+        """Assertions about what a program gives, taken from the question without solving it; None: it states nothing
+        that could be asserted so."""
+        return None
+
+    def expression(self, slip: Dice | None) -> str | None:
+        """A numeric expression whose value is the answer; None: there is none. `slip` as in `program`."""
+        return None
+
+    def in_form(self, answer: str) -> str:
+        """`answer` as it is written on an `Answer:` line, where another form of it can be read; else as it is."""
+        return answer.strip()
+
     def attempt(self, dice: Dice, rate: float) -> Solution | None:
         """A solution that is wrong with probability `rate`; None: the problem has none."""
         return self.wrong(dice) if dice.happens("slip", rate) else self.right(dice)
