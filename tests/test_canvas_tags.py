@@ -293,10 +293,14 @@ def test_no_prompt_is_read_as_anything_else(text: str) -> None:
 @pytest.mark.parametrize(
     "unit", ["<prompt>", "[prompt][prompt][/prompt]", "<think>", "<action>", "[answer]", "< ", "<action>a</action>"]
 )
-def test_a_long_hostile_reply_is_read_in_no_time(unit: str) -> None:
-    started = time.perf_counter()
-    outcome(unit * (30_000 // len(unit)), awaiting=False)
-    assert time.perf_counter() - started < 2
+def test_a_long_hostile_reply_takes_time_in_proportion_to_its_length(unit: str) -> None:
+    def seconds(length: int) -> float:
+        started = time.process_time()
+        outcome(unit * (length // len(unit)), awaiting=False)
+        return time.process_time() - started
+
+    short = min(seconds(10_000) for _ in range(3))
+    assert min(seconds(40_000) for _ in range(3)) < 10 * max(short, 0.01)
 
 
 def test_the_published_dialogue_of_a_structure() -> None:

@@ -222,13 +222,18 @@ def test_operators_can_be_restricted(tmp_path: Path) -> None:
 
 
 def test_the_demo_solves_every_family_and_claims_nothing_wrong(tmp_path: Path) -> None:
-    results = lines(flowwright("demo", "--tasks", "3", "--json", cwd=tmp_path))
+    results = lines(flowwright("demo", "--tasks", "2", "--json", cwd=tmp_path))
     families = {str(one["task_id"]).partition("-")[0] for one in results}
-    assert len(results) == 3 * len(families)
+    systems = {str(one["thread_id"]).split("-")[2] for one in results}
+    assert systems == {"dyflow", "agentflow", "flowsteer"}
     assert len(families) >= 6
+    assert len(results) == 2 * len(families) * len(systems)
     right = [one for one in results if one["correct"]]
     assert len(right) >= 0.6 * len(results)
-    assert flowwright("demo", "--tasks", "1", cwd=tmp_path).returncode == 0
+    assert not [one for one in results if one["status"] == "finished" and not one["correct"]]
+    table = flowwright("demo", "--tasks", "1", cwd=tmp_path)
+    assert table.returncode == 0
+    assert all(f"\n {system} " in table.stdout for system in systems)
 
 
 def test_an_interrupted_demo_says_how_to_go_on_and_does(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ Tags are `<name>` or `[name]` in any case, and may be mixed; a square bracket th
 from __future__ import annotations
 
 import re
+from bisect import bisect_right
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -77,8 +78,12 @@ class _Scan:
         """What is neither reasoning nor data."""
         self.at = 0
         self.marks = [_mark(found) for found in MARK.finditer(text)]
-        self.last = {mark.name: number for number, mark in enumerate(self.marks) if mark.closes}
-        """The last close of each name."""
+        self.closes: dict[str, list[int]] = {}
+        """Where each name is closed, in either bracket."""
+        for number, mark in enumerate(self.marks):
+            if mark.closes:
+                self.closes.setdefault(mark.name, []).append(number)
+        self.balanced = _balanced(self.marks)
 
     def run(self) -> None:
         """Fills `reply` and `rest`."""
@@ -112,7 +117,7 @@ class _Scan:
     def _data(self, number: int) -> int:
         """Past data, which is lifted out; or past a mark that is none."""
         mark = self.marks[number]
-        close = self._close(number) if not mark.closes and number < self.last.get(mark.name, 0) else None
+        close = None if mark.closes else self._close(number)
         if close is None:
             if mark.bracket == "<":
                 self.reply.broken.append(mark.name)
@@ -129,18 +134,27 @@ class _Scan:
         """Where the data that opens here is closed: where the tags of its bracket balance, or else at the first close
         of it, unless an action stands in between. None: nowhere."""
         mark = self.marks[number]
-        depth, first = 0, None
-        for later, other in enumerate(self.marks[number:], start=number):
-            if other.name != mark.name:
-                continue
-            if other.bracket == mark.bracket:
-                depth += -1 if other.closes else 1
-                if depth == 0:
-                    return later
-            if other.closes and first is None:
-                first = later
-        inside = "" if first is None else self.text[mark.end : self.marks[first].start]
-        return None if OPENED.search(inside) else first
+        if number in self.balanced:
+            return self.balanced[number]
+        closes = self.closes.get(mark.name, [])
+        later = bisect_right(closes, number)
+        if later == len(closes):
+            return None
+        inside = self.text[mark.end : self.marks[closes[later]].start]
+        return None if OPENED.search(inside) else closes[later]
+
+
+def _balanced(marks: list[Mark]) -> dict[int, int]:
+    """The close of each opening whose tags balance, by the places of both; found in one pass."""
+    open_: dict[tuple[str, str], list[int]] = {}
+    closed: dict[int, int] = {}
+    for number, mark in enumerate(marks):
+        stack = open_.setdefault((mark.name, mark.bracket), [])
+        if not mark.closes:
+            stack.append(number)
+        elif stack:
+            closed[stack.pop()] = number
+    return closed
 
 
 def _mark(found: re.Match[str]) -> Mark:
