@@ -1,0 +1,1 @@
+"""AgentFlow's planner, analyst, verifier and caller of tools by rules."""

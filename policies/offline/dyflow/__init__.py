@@ -1,0 +1,1 @@
+"""DyFlow's designer by rules: stages out of evidence."""

@@ -1,0 +1,1 @@
+"""FlowSteer's director by rules: a canvas, and what it gives."""

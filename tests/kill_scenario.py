@@ -1,0 +1,48 @@
+"""A scenario is what the models say in a run that gets killed: a function of the prompt alone, so that a repeated
+request gets the same answer whoever asks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+TURN: Final = re.compile(r'"turn": (\d+), "turns"')
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One system's run, and what it must come to when nobody kills it."""
+
+    designs: Mapping[tuple[int, int], str]
+    """The designer's replies by turn and number of repairs."""
+    others: Callable[[str, list[str]], str]
+    """What any other model says: from its name and the texts of its prompt."""
+    outcomes: tuple[str, ...]
+    """Of its decisions, in order."""
+    failing: tuple[str, ...]
+    """Operators that give nothing."""
+    calls: int
+    """Model calls of the whole run."""
+    looked_up: int
+    """Tool calls of the whole run that another process sees."""
+    at_once: int
+    """Calls that may be in flight side by side."""
+
+    def reply(self, model: str, texts: list[str]) -> str:
+        """What `model` says to these messages."""
+        if model != "designer":
+            return self.others(model, texts)
+        return self.designs[turn_of(texts), (len(texts) - 2) // 2]
+
+
+def turn_of(texts: list[str]) -> int:
+    """The turn that a prompt's budget tells."""
+    return int(TURN.findall(texts[1])[-1])
+
+
+def operator_of(texts: list[str]) -> str:
+    """The operator that a prompt speaks to; empty: to none."""
+    found = re.search(r"You are the (\w+) operator", texts[0])
+    return found[1] if found else ""
