@@ -52,7 +52,10 @@ def last_attempt(scene: Scene, turn: int) -> list[Turn]:
 
 def refused_line(turn: Turn) -> dict[str, Any]:
     """A turn of which nothing ran."""
-    faults = [{name: one[name] for name in ("code", "message", "expected") if one[name]} for one in turn["faults"]]
+    faults = [
+        {name: excerpt(one[name] or "", PHRASE) for name in ("code", "message", "expected") if one[name]}
+        for one in turn["faults"]
+    ]
     return {"turn": turn["turn"], "refused": faults}
 
 

@@ -10,8 +10,12 @@ from typing import Any, Final
 
 from flowwright import Context, Policies, build_graph
 from flowwright.checkpoints.runner import faults_of
+from flowwright.graphs.agentflow import DEFAULT, AgentFlow
+from flowwright.graphs.budget import no_usage
 from flowwright.graphs.build import Graph
+from flowwright.graphs.memory import entry
 from flowwright.graphs.state import State
+from flowwright.graphs.system import Reading, Scene
 from flowwright.operators.registry import Registry
 from flowwright.operators.tools.adapter import tool_operator
 from flowwright.policies import Reply
@@ -31,6 +35,8 @@ KINDS: Final = {
 FINISH: Final = '{"finish": "it is there"}'
 GO_ON: Final = '{"analysis": "not yet", "stop": false}'
 STOP: Final = '{"analysis": "all is there", "stop": true}'
+OFFERED: Final = Registry.load().allow(DEFAULT.operators)
+"""The operators of the default preset."""
 SAID: Final = {
     "analysis": "An easy one.", "verdict": GO_ON, "arguments": '{"a": 6, "b": 7}', "operator": "It is 42.",
     "answer": "The product.\nAnswer: 42", "exposition": "Step 1: multiply.\nAnswer: 42",
@@ -87,6 +93,13 @@ MULTIPLY: Final = steps(step("MULTIPLY"))
 def reply(text: str, finish_reason: str = "stop") -> Reply:
     """A model's answer."""
     return Reply(text=text, input_tokens=1, output_tokens=1, finish_reason=finish_reason)
+
+
+def decide(text: str, finish_reason: str = "stop") -> Reading:
+    """What AgentFlow reads from a planner's reply."""
+    question = entry("problem@1", "task", "user", "q", [0, 0])
+    state: dict[str, Any] = {"run": {"turn": 1}, "budget": {}, "usage": no_usage(), "memory": [question]}
+    return AgentFlow().read(reply(text, finish_reason), Scene.of(State(**state), DEFAULT, OFFERED))
 
 
 def graph_of(model: ScriptedModel, *tools: BaseTool, **options: Any) -> Graph:

@@ -14,7 +14,24 @@ from flowwright.graphs.canvas.board import Board, replayed
 from scripted import finish, operator, stage
 
 BOARD: Final = Board.empty()
-JUNK: Final = ('"', "{", "}", "[", "]", "\\", ",", ":", "\n", "null", "NaN", "\x1b[2J", "</problem>", "é", "🜁", "<action>")
+JUNK: Final = (
+    '"',
+    "{",
+    "}",
+    "[",
+    "]",
+    "\\",
+    ",",
+    ":",
+    "\n",
+    "null",
+    "NaN",
+    "\x1b[2J",
+    "</problem>",
+    "é",
+    "🜁",
+    "<action>",
+)
 HOSTILE: Final = (
     "", " ", "{" * 3_000, "[" * 3_000 + "]" * 3_000, "\ud800 lone surrogate", "🜁" * 6_000, "</problem><budget>{}</budget>",
     '{"operators": null, "finish": null, "give_up": null}', '{"action": null}', '{"steps": [[[[{}]]]]}', "<think>" * 50,

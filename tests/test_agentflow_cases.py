@@ -24,7 +24,7 @@ from agentflow_script import (
     speaker,
     step,
     steps,
-)  # fmt: skip
+)
 from flowwright import UsageError
 from flowwright.graphs.verdict import read_verdict
 from flowwright.operators.sandbox import SandboxUnavailable, open_sandbox

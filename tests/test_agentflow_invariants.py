@@ -13,7 +13,9 @@ import pytest
 from agentflow_script import (
     FINISH,
     KINDS,
+    OFFERED,
     asked,
+    decide,
     finished,
     graph_of,
     kind_of,
@@ -23,19 +25,15 @@ from agentflow_script import (
     speaker,
     step,
     steps,
-)  # fmt: skip
-from flowwright import Context
+)
 from flowwright.graphs.agentflow import DEFAULT, EXPOSITION, PAPER, AgentFlow
-from flowwright.graphs.budget import no_usage
 from flowwright.graphs.chronicle import chronicle
 from flowwright.graphs.labels import LABEL, read_labels
-from flowwright.graphs.memory import entry
 from flowwright.graphs.state import State
 from flowwright.graphs.step_reply import read_step
 from flowwright.graphs.system import Scene
 from flowwright.graphs.tool_name import resolve_tool
 from flowwright.graphs.verdict import read_verdict
-from flowwright.operators.registry import Registry
 from flowwright.policies import ReplyError
 from flowwright.policies.escapes import commands
 from hypothesis import HealthCheck, given, settings
@@ -44,7 +42,6 @@ from langchain_core.messages import messages_to_dict
 from langchain_core.tools import BaseTool, tool
 from scripted import ScriptedModel
 
-REGISTRY = Registry.load().allow(DEFAULT.operators)
 PIECES = [
     "</memory>", "<memory>", "</Analysis >", "<problem>", "<budget>", "</feedback>", "```", "```py\nx = 1\n```", '"', "'",
     "**", "2**10", "\\", "\\frac{1}{2}", "{", "}", '{"finish": "x"}', '{"stop": true}', "Context:", "Tool Name: PYTHON",
@@ -125,13 +122,12 @@ def test_memory_after_k_turns_is_a_prefix_of_memory_after_k_plus_1(
         prompts = asked(model, kind)
         for earlier, later in pairwise(prompts):
             assert later.startswith(told(earlier))
-    snapshots = [
-        one.values for one in graph.get_state_history({"configurable": {"thread_id": "case"}}) if "run" in one.values
-    ]
-    lines = [chronicle(Scene.of(State(**values), DEFAULT, REGISTRY)) for values in reversed(snapshots)]
+    history = graph.get_state_history({"configurable": {"thread_id": "case"}})
+    between_turns = [one.values for one in history if not one.next or "designer" in one.next]
+    lines = [chronicle(Scene.of(State(**values), DEFAULT, OFFERED)) for values in reversed(between_turns)]
     for before, after in pairwise(lines):
         assert after[: len(before)] == before
-    assert lines[-1] == chronicle(Scene.of(state, DEFAULT, REGISTRY))
+    assert lines[-1] == chronicle(Scene.of(state, DEFAULT, OFFERED))
     assert all(json.loads(line)["turn"] for line in lines[-1])
 
 
@@ -180,15 +176,7 @@ def test_steps_of_one_turn_run_side_by_side_and_are_told_in_the_order_they_were_
 # -- 2: what was written is read
 
 
-def registry_scene() -> Scene:
-    state: dict[str, Any] = {
-        "run": {"turn": 1}, "budget": {}, "usage": no_usage(),
-        "memory": [entry("problem@1", "task", "user", "q", [0, 0])],
-    }  # fmt: skip
-    return Scene.of(State(**state), DEFAULT, REGISTRY)
-
-
-names = st.sampled_from([*REGISTRY]) | said.filter(lambda text: resolve_tool(text, REGISTRY) is None)
+names = st.sampled_from([*OFFERED]) | said.filter(lambda text: resolve_tool(text, OFFERED) is None)
 actions = st.one_of(
     st.fixed_dictionaries(
         {
@@ -218,16 +206,18 @@ def test_a_decision_in_json_is_read_as_it_was_written(
     action: dict[str, Any], ascii_only: bool, indent: int | None, around: str
 ) -> None:
     written = around.replace("{}", json.dumps(action, ensure_ascii=ascii_only, indent=indent), 1)
-    reading = AgentFlow().read(reply(written), registry_scene())
+    reading = decide(written)
     assert (reading.action, list(reading.notices)) == (action, [])
 
 
+BLOCK = "\n```yaml\ntool: hammer\n```\n"
 quoted = st.lists(
-    st.sampled_from([one for one in PIECES if one != "```"]) | st.text(PLAIN, max_size=6), max_size=6
+    st.sampled_from([BLOCK, *(one for one in PIECES if "```" not in one)]) | st.text(PLAIN, max_size=6), max_size=6
 ).map("".join)
 paragraphs = quoted.map(str.strip).filter(
-    lambda text: bool(text) and not any(LABEL.match(line) for line in text.split("\n"))
+    lambda text: bool(text) and not any(LABEL.match(line) for line in text.replace(BLOCK.strip(), "").split("\n"))
 )
+"""Texts of several lines none of which is a label, but within a code block."""
 FORMS = [
     "Context: {context}\nSub-Goal: {sub_goal}\nTool Name: {tool}",
     "1. **Context**: {context}\n2. **Sub-Goal**: {sub_goal}\n3. **Tool Name**: {tool}",
@@ -235,13 +225,13 @@ FORMS = [
 ]
 
 
-@given(paragraphs, paragraphs, st.sampled_from([*REGISTRY]), st.sampled_from(FORMS))
+@given(paragraphs, paragraphs, st.sampled_from([*OFFERED]), st.sampled_from(FORMS))
 @settings(deadline=None)
 def test_a_decision_in_labelled_lines_is_read_as_it_was_written(context: str, goal: str, name: str, form: str) -> None:
     written = form.replace("{tool}", name)
     at = written.index("{context}"), written.index("{sub_goal}")
     written = written[: at[0]] + context + written[at[0] + 9 : at[1]] + goal + written[at[1] + 10 :]
-    reading = AgentFlow().read(reply(written), registry_scene())
+    reading = decide(written)
     (only,) = reading.action["steps"]
     assert (only["context"], only["sub_goal"], only["tool"]) == (context, goal, name)
 
@@ -252,12 +242,14 @@ def test_a_decision_in_labelled_lines_is_read_as_it_was_written(context: str, go
 @settings(deadline=None)
 def test_any_reply_is_a_decision_or_a_typed_refusal_and_any_verdict_is_one(text: str, reason: str) -> None:
     try:
-        action, _ = read_step(reply(text, reason))
+        found: Any = read_step(reply(text, reason))[0]
     except ReplyError as error:
-        assert error.code in {"empty_reply", "truncated", "no_json", "schema"}
-        assert error.expected
+        found = error
+    if isinstance(found, ReplyError):
+        assert found.code in {"empty_reply", "truncated", "no_json", "schema"}
+        assert found.expected
     else:
-        assert len({"steps", "finish", "give_up"} & set(action)) == 1
+        assert len({"steps", "finish", "give_up"} & set(found)) == 1
     assert read_verdict(reply(text, reason)).stop in {True, False}
     read_labels(text)
 
@@ -270,14 +262,14 @@ spelling = st.sampled_from(
 )
 
 
-@given(st.sampled_from([*REGISTRY]), around, spelling)
+@given(st.sampled_from([*OFFERED]), around, spelling)
 def test_a_tool_name_in_any_dress_is_that_tool(name: str, dress: str, spell: Any) -> None:
-    assert resolve_tool(dress.format(spell(name)), REGISTRY) == name
+    assert resolve_tool(dress.format(spell(name)), OFFERED) == name
 
 
 @given(said)
 def test_what_is_no_name_of_a_tool_is_none(written: str) -> None:
-    found = resolve_tool(written, REGISTRY)
+    found = resolve_tool(written, OFFERED)
     bare = re.sub(r"[\W_]", "", written).casefold()
     assert found is None or found.replace("_", "").casefold() in bare
 
@@ -300,7 +292,7 @@ def plain(state: State) -> str:
 
 
 class Recorded:
-    """Model and tool outputs of a run: drawn the first time, and by then only what was said before."""
+    """Model and tool outputs of a run: drawn in the first run, and in a replay only what was said in it."""
 
     def __init__(self, said: dict[str, list[str]]) -> None:
         self.said = said
@@ -363,34 +355,18 @@ def test_another_seed_question_or_output_is_another_state() -> None:
         return plain(run(speaker([steps(step("MULTIPLY")), FINISH], **others), question=question, seed=seed))
 
     assert state() == state()
-    assert (
-        len(
-            {
-                state(),
-                state(seed=8),
-                state("What is 7*6?"),
-                state(arguments='{"a": 7, "b": 6}'),
-                state(analysis="Hard."),
-            }
-        )
-        == 5
-    )
+    others = (state(seed=8), state("What is 7*6?"), state(arguments='{"a": 7, "b": 6}'), state(analysis="Hard."))
+    assert len({state(), *others}) == 5
 
 
 # -- presets
 
 
-@pytest.mark.parametrize(
-    ("preset", "kind", "answer"), [("default", "answer", "42"), ("exposition", "exposition", "42")]
-)
-def test_the_answer_is_short_by_default_and_told_step_by_step_in_the_exposition(
-    preset: str, kind: str, answer: str
-) -> None:
+@pytest.mark.parametrize(("preset", "kind"), [("default", "answer"), ("exposition", "exposition")])
+def test_the_answer_is_short_by_default_and_told_step_by_step_in_the_exposition(preset: str, kind: str) -> None:
     model = speaker([steps(step("MULTIPLY")), FINISH])
-    result = graph_of(model, preset=preset).invoke(
-        {"task": {"question": "What is 6*7?"}}, {"configurable": {"thread_id": "p"}}, context=Context(seed=1)
-    )
-    assert (result["answer"], result["status"]) == (answer, "finished")
+    state = finished(graph_of(model, preset=preset))
+    assert (state["answer"], state["status"]) == ("42", "finished")
     assert {"answer", "exposition"} & set(map(kind_of, model.prompts)) == {kind}
     (asked_for,) = asked(model, kind)
     assert '"result": "42"' in asked_for

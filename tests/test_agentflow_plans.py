@@ -7,41 +7,16 @@ import json
 from typing import Any
 
 import pytest
-from agentflow_script import (
-    FINISH,
-    MULTIPLY,
-    asked,
-    codes,
-    reply,
-    run,
-    speaker,
-    step,
-    steps,
-)  # fmt: skip
+from agentflow_script import FINISH, MULTIPLY, asked, codes, decide, run, speaker, step, steps
 from flowwright.checkpoints.runner import faults_of
-from flowwright.graphs.agentflow import DEFAULT, AgentFlow
-from flowwright.graphs.budget import no_usage
-from flowwright.graphs.memory import entry
-from flowwright.graphs.state import State
-from flowwright.graphs.system import Reading, Scene
-from flowwright.operators.registry import Registry
 from flowwright.policies import Reply, ReplyError
 from langchain_core.exceptions import ModelAuthenticationError
 from langchain_core.messages import AIMessage
 
 
-def read(text: str, finish_reason: str = "stop") -> Reading:
-    """What AgentFlow reads from a planner's reply."""
-    state: dict[str, Any] = {
-        "run": {"turn": 1}, "budget": {}, "usage": no_usage(),
-        "memory": [entry("problem@1", "task", "user", "q", [0, 0])],
-    }  # fmt: skip
-    return AgentFlow().read(reply(text, finish_reason), Scene.of(State(**state), DEFAULT, Registry.load()))
-
-
 def planned(text: str) -> tuple[dict[str, Any], list[str]]:
     """The one step of a reply, and the notices."""
-    reading = read(text)
+    reading = decide(text)
     (only,) = reading.action["steps"]
     return only, list(reading.notices)
 
@@ -129,7 +104,7 @@ def test_plan_a_context_is_left_as_it_is(label: str, text: str) -> None:
 def test_plan_a_decision_quoted_in_a_context_decides_nothing(quoted: str) -> None:
     context = f"the page says {quoted}"
     assert planned(LINES.replace("6 and 7", context)) == ({**PARSED, "context": context}, [])
-    assert read(f"{LINES}\nOr rather: {quoted}").action != read(LINES).action
+    assert decide(f"{LINES}\nOr rather: {quoted}").action != decide(LINES).action
 
 
 def test_plan_lines_within_a_string_of_json_are_no_plan() -> None:
@@ -139,13 +114,13 @@ def test_plan_lines_within_a_string_of_json_are_no_plan() -> None:
 
 def test_plan_lines_within_reasoning_are_no_plan() -> None:
     with pytest.raises(ReplyError) as raised:
-        read(f"<think>\n{LINES}\n</think>\nI do not know.")
+        decide(f"<think>\n{LINES}\n</think>\nI do not know.")
     assert raised.value.code == "no_json"
 
 
 def test_plan_lines_that_were_cut_are_no_plan() -> None:
     with pytest.raises(ReplyError) as raised:
-        read(LINES, "length")
+        decide(LINES, "length")
     assert raised.value.code == "truncated"
 
 
@@ -175,13 +150,13 @@ def test_plan_an_empty_reply_is_a_typed_refusal(text: str) -> None:
 
 def test_plan_a_reply_without_content_is_an_empty_reply() -> None:
     with pytest.raises(ReplyError) as raised:
-        read(Reply.of(AIMessage(content=[])).text)
+        decide(Reply.of(AIMessage(content=[])).text)
     assert raised.value.code == "empty_reply"
 
 
 def test_plan_an_error_dictionary_is_no_decision() -> None:
     with pytest.raises(ReplyError) as raised:
-        read(json.dumps({"error": "AuthenticationError", "message": "no key", "details": "none"}))
+        decide(json.dumps({"error": "AuthenticationError", "message": "no key", "details": "none"}))
     assert raised.value.code == "schema"
 
 

@@ -90,7 +90,7 @@ async def test_problems_of_every_family_are_finished_and_rightly_so(name: str, s
 @pytest.mark.parametrize("name", FAMILIES)
 async def test_the_published_form_is_spoken_and_its_rules_are_met(name: str, sandbox: None) -> None:
     task = FAMILIES[name].generate(62, 2)[1]
-    state = await solved("flowsteer", task.question, preset="paper", rates={**NO_ERRORS, **ANSWERS})
+    state = await solved("flowsteer", task.question, preset="paper", rates={**NO_ERRORS, "verify.slip": 0.2})
     assert (state["status"], check_answer(task.question, state["answer"])) == ("finished", True)
     assert refused(state) == []
     assert all(one["reply"].startswith("<") for one in state["turns"])
@@ -144,7 +144,7 @@ async def test_a_run_is_the_same_in_every_process(preset: str, sandbox: None) ->
 async def test_operators_that_are_not_on_offer_are_replaced() -> None:
     few = ["AnswerGenerate", "Verify", "Review", "ScEnsemble"]
     for name in ("arithmetic", "word_problems", "statistics", "equations"):
-        state = await solved("flowsteer", QUESTIONS[name][1], operators=few)
+        state = await solved("flowsteer", QUESTIONS[name][1], operators=few, seed=1)
         assert (state["status"], check_answer(QUESTIONS[name][1], state["answer"])) == ("finished", True)
         assert {one["operator"] for one in state["operations"]} <= {*few}
     state = await solved("flowsteer", QUESTIONS["game24"][0], operators=few)
@@ -170,23 +170,27 @@ def test_a_finish_needs_the_evidence_of_its_family() -> None:
     made = node(1, "Programmer", answer="7")
     question = QUESTIONS["arithmetic"][0]
     accepted, reviewed = (node(2, name, verdict="accept") for name in ("Verify", "Review"))
-    assert action(question, made, accepted, result="node_1@1") == {"action": "finish"}
+    reviewed["node"] = "node_3"
+    assert action(question, made, accepted, reviewed, result="node_1@1") == {"action": "finish"}
+    assert action(question, made, accepted, result="node_1@1")["operator"] == "Review"
     assert action(question, made, {**accepted, "verdict": "reject"}, result="node_1@1")["action"] != "finish"
-    assert action(question, made, reviewed, result="node_1@1")["operator"] == "Verify"
+    twice = {**reviewed, "node": "node_2"}, reviewed
+    assert action(question, made, *twice, result="node_1@1")["operator"] == "Verify", "nobody came to the same"
     tested = node(3, "Test", passed=True)
     game = QUESTIONS["game24"][0]
     assert action(game, made, accepted, result="node_1@1")["action"] != "finish"
     assert action(game, made, tested, result="node_1@1") == {"action": "finish"}
     function = QUESTIONS["functions"][0]
     assert action(function, made, tested, result="node_1@1")["action"] != "finish"
-    assert action(function, made, tested, {**accepted, "node": "node_4"}, result="node_1@1") == {"action": "finish"}
+    assert action(function, made, tested, accepted, result="node_1@1") == {"action": "finish"}
 
 
 def test_checks_of_an_older_candidate_count_for_nothing() -> None:
-    nodes = [node(1, "Programmer", answer="7"), node(2, "Verify", verdict="accept"), node(3, "Revise", answer="8")]
-    assert action(QUESTIONS["arithmetic"][0], *nodes, result="node_3@1")["action"] != "finish"
-    same = {**nodes[2], "operator": "Format", "answer": "7"}
-    assert action(QUESTIONS["arithmetic"][0], *nodes[:2], same, result="node_3@1") == {"action": "finish"}
+    checks = [node(number, name, verdict="accept") for number, name in enumerate(("Verify", "Review"), 2)]
+    nodes, revised = [node(1, "Programmer", answer="7"), *checks], node(4, "Revise", answer="8")
+    assert action(QUESTIONS["arithmetic"][0], *nodes, revised, result="node_4@1")["action"] != "finish"
+    same = {**revised, "operator": "Format", "answer": "7"}
+    assert action(QUESTIONS["arithmetic"][0], *nodes, same, result="node_4@1") == {"action": "finish"}
 
 
 def test_branches_at_odds_get_another_one_and_a_refused_result_another_opinion_and_a_revision() -> None:
@@ -210,9 +214,10 @@ def test_branches_at_odds_get_another_one_and_a_refused_result_another_opinion_a
 
 
 def test_finish_rules_of_the_prompt_are_met_before_it_finishes() -> None:
-    made, checked = node(1, "Programmer", answer="7"), node(2, "Verify", verdict="accept")
+    made = node(1, "Programmer", answer="7")
+    checks = [node(number, name, verdict="accept") for number, name in enumerate(("Verify", "Review"), 2)]
     rules = "5 operators or more; one of Format, Revise unless the answer is one short line"
-    step = action(QUESTIONS["arithmetic"][0], made, checked, result="node_1@1", rules=rules)
+    step = action(QUESTIONS["arithmetic"][0], made, *checks, result="node_1@1", rules=rules)
     assert step["operator"] == "Format"
     voted = action(QUESTIONS["arithmetic"][0], rules="2 operators or more; a parallel, a conditional or a loop")
     assert voted["action"] == "parallel"

@@ -45,8 +45,8 @@ class Mend:
         return {"action": "inspect", "node": refuting[-1].id}
 
     def widen(self) -> Action | None:
-        """Another branch where those there are do not agree; another operator where there are branches enough."""
-        if not self.standing.aggregated or self.standing.agreeing > 1:
+        """Another branch where those there are do not settle it; another operator where there are branches enough."""
+        if not self.standing.aggregated or self.standing.corroborated:
             return None
         around = next((one for one in self.view.top if one.kind == "parallel"), None)
         operator = available("Custom", self.view)
@@ -58,11 +58,11 @@ class Mend:
         return self.replaced(around, operator)
 
     def replaced(self, around: Node, operator: str) -> Action:
-        """Another operator in a branch that has another one; else another attempt in its first branch."""
+        """Another operator in a branch that has another one; else another attempt."""
         inside = [self.view.nodes[branch[0]] for branch in around.inside]
         other = next((one for one in inside if one.operator not in (operator, "Programmer")), None)
         if other is None:
-            return self.again(inside[0])
+            return self.anew()
         return {"action": "modify", "target": other.id, "operator": operator, "prompt": self.prompt(operator)}
 
     def test(self) -> Action | None:
@@ -102,9 +102,12 @@ class Mend:
         return {"action": "delete", "target": last.id}
 
     def anew(self) -> Action:
-        """Another attempt by the first operator that solves; all that depends on it runs again by itself."""
-        solver = next((one for one in self.view.operators if one.operator in SOLVERS), None)
-        return self.added("AnswerGenerate") if solver is None else self.again(solver)
+        """Another attempt by the operators that solve, and by the last one that refused, in turn; all that depends on
+        it runs again by itself."""
+        solvers = [one for one in self.view.operators if one.operator in SOLVERS]
+        refusing = [one for one in self.standing.checks if one.verdict not in (None, "accept")][-1:]
+        turns = [*solvers, *refusing]
+        return self.again(turns[self.view.turn % len(turns)]) if solvers else self.added("AnswerGenerate")
 
     def again(self, node: Node) -> Action:
         """The node with a prompt for another attempt."""

@@ -10,17 +10,17 @@ from .shape import Shape, add, parallel, unless, until
 from .view import CanvasView
 
 PLANS: Final[dict[tuple[str, str], tuple[Shape, ...]]] = {
-    ("arithmetic", "easy"): (add("Programmer"), add("Verify")),
+    ("arithmetic", "easy"): (add("Programmer"), add("Verify"), add("Review")),
     ("arithmetic", "hard"): (parallel("AnswerGenerate", "Programmer"), add("ScEnsemble"), add("Verify")),
     ("equations", "easy"): (add("Programmer"), add("Test")),
     ("equations", "hard"): (add("Programmer"), unless("Test", "Programmer")),
     ("game24", "easy"): (add("Programmer"), unless("Test", "Programmer")),
     ("game24", "hard"): (add("Plan"), until("Programmer", "Test")),
-    ("statistics", "easy"): (add("Programmer"), add("Verify")),
+    ("statistics", "easy"): (add("Programmer"), add("Verify"), add("Review")),
     ("statistics", "hard"): (parallel("Programmer", "AnswerGenerate", "Custom"), add("Aggregate"), add("Review")),
     ("functions", "easy"): (add("Programmer"), unless("Test", "Revise"), add("Review")),
     ("functions", "hard"): (add("Plan"), until("Programmer", "Test"), add("Review")),
-    ("word_problems", "easy"): (add("AnswerGenerate"), unless("Verify", "Revise")),
+    ("word_problems", "easy"): (add("AnswerGenerate"), unless("Verify", "Revise"), add("Review")),
     ("word_problems", "hard"): (
         add("Decompose"), parallel("AnswerGenerate", "Programmer"), add("Aggregate"), add("Verify"),
     ),

@@ -3,6 +3,7 @@ candidate leaves the checks of the old one behind."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -25,8 +26,8 @@ class Standing:
     """Nodes whose results are the candidates; the last one is the result."""
     checks: tuple[Node, ...] = ()
     """Checks of these candidates, in order."""
-    agreeing: int = 1
-    """Of an aggregated result: how many of those before it came to the same."""
+    lead: int = 1
+    """Of an aggregated result: how many more of those before it came to the same than to any other."""
     aggregated: bool = False
     """Whether several results were made into this one."""
 
@@ -48,9 +49,9 @@ class Standing:
 
     @property
     def corroborated(self) -> bool:
-        """Whether independent work came to the same: another branch, or a verification."""
+        """Whether independent work came to the same: other branches, or a verification beside another verdict."""
         verified = any(one.operator == "Verify" and one.verdict == "accept" for one in self.checks)
-        return self.agreeing > 1 or verified
+        return self.lead > 1 or (verified and sum(self.judged) > 1)
 
     def proven(self, problem: Problem, *, tests: bool) -> bool:
         """Whether the result may be claimed. `tests`: whether tests can be run."""
@@ -91,9 +92,10 @@ class Flow:
         return self._made(node, before) if node.operator in MAKERS else before
 
     def _made(self, node: Node, before: Standing) -> Standing:
-        same = [one for one in before.made if self.form(one) == self.form(node)]
         if node.operator in AGGREGATORS:
-            return Standing((node,), agreeing=len(same), aggregated=True)
+            votes = Counter(self.form(one) for one in before.made)
+            mine = votes.pop(self.form(node), 0)
+            return Standing((node,), lead=mine - max(votes.values(), default=0), aggregated=True)
         if node.operator == "Format" and before.made and self.form(before.made[-1]) == self.form(node):
             return replace(before, made=(node,))
         return Standing((node,))
