@@ -35,7 +35,7 @@ from .step_reply import read_step
 from .system import Preset, Reading, Scene, System
 from .tool_name import resolve_tool, unknown_tool
 from .verdict import read_verdict, verdict_schema
-from .view import budget_line, feedback_lines, problem_text
+from .view import budget_line, feedback_lines, question_text
 
 PACKAGE: Final = "flowwright.graphs"
 PLANNER, ANALYST, VERIFIER = (
@@ -103,7 +103,7 @@ class AgentFlow(System):
 
     def opening(self, scene: Scene) -> Question:
         """The query analysis."""
-        values = {"catalogue": scene.registry.catalogue(), "problem": problem_text(scene)}
+        values = {"catalogue": scene.registry.catalogue(), "problem": question_text(scene)}
         return Question(ANALYST.chat().format_messages(**values), HELPER)
 
     def review(self, scene: Scene) -> Question | None:
@@ -147,7 +147,7 @@ def shown(scene: Scene, warnings: Sequence[Fault] = ()) -> dict[str, str]:
     """What planner and verifier read, constant parts first."""
     feedback = "\n".join(("<feedback>", *map(inert_json, feedback_lines(scene, warnings)), "</feedback>"))
     return {
-        "catalogue": scene.registry.catalogue(), "problem": inert(problem_text(scene)),
+        "catalogue": scene.registry.catalogue(), "problem": question_text(scene),
         "analysis": inert(analysis_of(scene)),
         "memory": "\n".join(chronicle(scene)), "state": f"<budget>\n{budget_line(scene.state)}\n</budget>\n{feedback}",
     }  # fmt: skip

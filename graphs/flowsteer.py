@@ -12,7 +12,6 @@ from typing import Any, Final, cast
 from langchain_core.messages import BaseMessage
 from pydantic import TypeAdapter
 
-from ..operators.context import excerpt
 from ..operators.flowsteer import FLOWSTEER_OPERATORS
 from ..operators.prompt import Prompt
 from ..policies.action import find_action
@@ -37,10 +36,11 @@ from .dyflow import last_turns
 from .evidence import best_candidate
 from .faults import Fault, Refused, fault
 from .history import Detail, View, counted, fitted, history_lines, tokens_of
-from .memory import PROBLEM, Memory
+from .memory import Memory
 from .operation import Planned
+from .section import inert_json
 from .system import Preset, Reading, Scene, System
-from .view import FRAME, budget_line, feedback_lines
+from .view import budget_line, feedback_lines, question_text
 
 DIRECTOR, TAGGED = (Prompt.load("flowwright.graphs", f"flowsteer_{name}") for name in ("director", "tags"))
 ACTION: Final[TypeAdapter[Action]] = TypeAdapter(Action)
@@ -156,7 +156,7 @@ class Shown:
 
     def view(self, detail: Detail) -> View:
         """Problem and state in this much detail."""
-        problem = FRAME.sub(r"<\\", excerpt(self.scene.memory[PROBLEM]["content"], detail.problem))
+        problem = question_text(self.scene, detail.problem)
         sections = (
             section("history", history_lines(self.scene.state, detail)),
             section("canvas", canvas_lines(self.scene, board_of(self.scene), detail)),
@@ -179,7 +179,7 @@ def as_json(action: Action) -> dict[str, Any]:
 
 def section(name: str, lines: Sequence[str] | Iterator[str]) -> str:
     """Lines between an opening and a closing tag."""
-    return "\n".join((f"<{name}>", *lines, f"</{name}>"))
+    return "\n".join((f"<{name}>", *map(inert_json, lines), f"</{name}>"))
 
 
 def preset_of(scene: Scene) -> CanvasPreset:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-TAG: Final = re.compile(r"<(?=/?(?:problem|analysis|memory|budget|feedback)\s*>)", re.IGNORECASE)
+TAG: Final = re.compile(r"<(?=/?(?:problem|analysis|memory|budget|feedback|history|canvas)\s*>)", re.IGNORECASE)
 
 
 def inert(text: str) -> str:

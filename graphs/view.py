@@ -4,7 +4,6 @@ broke in the last turn is always in it (DyFlow, arXiv 2509.26062, f_summary; our
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
@@ -13,6 +12,7 @@ from .budget import Resource, spent
 from .evidence import CANDIDATES
 from .faults import Fault
 from .memory import PROBLEM, Entry
+from .section import inert
 from .state import State
 from .system import Scene
 
@@ -23,13 +23,22 @@ DETAILED: Final = 12
 LISTED: Final = 60
 """Entries listed at all; older ones that are no candidates are only counted."""
 PROBLEM_LIMIT: Final = 24_000
-FRAME: Final = re.compile(r"<(?=/?(?:problem|budget|memory|feedback)\s*>)", re.IGNORECASE)
-"""Where a section of the designer's prompt would open or close."""
+CONVERSATION: Final = 6_000
+"""Characters of the conversation before a question."""
 
 
 def problem_text(scene: Scene) -> str:
     """The question, within the size a prompt can carry, and unable to open or close a section of it."""
-    return FRAME.sub(r"<\\", excerpt(scene.memory[PROBLEM]["content"], PROBLEM_LIMIT))
+    return inert(excerpt(scene.memory[PROBLEM]["content"], PROBLEM_LIMIT))
+
+
+def question_text(scene: Scene, limit: int = PROBLEM_LIMIT) -> str:
+    """The question after what was said before it, where it came in a conversation; inert as `problem_text` is."""
+    question = excerpt(scene.memory[PROBLEM]["content"], limit)
+    said = next((one["content"] for one in scene.memory.entries if one["kind"] == "conversation"), None)
+    if said is None:
+        return inert(question)
+    return inert(f"Said before:\n{excerpt(said, min(limit, CONVERSATION))}\n\nThe question now:\n{question}")
 
 
 def budget_line(state: State) -> str:

@@ -330,3 +330,16 @@ def test_the_paper_preset_is_the_published_one_and_the_default_is_ours() -> None
     designer = replies(ANSWER, stage(operator("TERMINATE", ["draft"], "end")))
     assert graph_of(designer, preset="paper").invoke(TASK)["status"] == "finished"
     assert "TERMINATE" in designer.prompts[0]
+
+
+@pytest.mark.parametrize("system", ["agentflow", "flowsteer"])
+def test_a_follow_up_question_comes_with_what_was_said_before(system: str) -> None:
+    model = replies("Seen.\nAnswer: 42")
+    graph = build_graph(system, policies=Policies(designer=model, executor=model), checkpointer=InMemorySaver())
+    config: Any = {"configurable": {"thread_id": "chat"}}
+    graph.invoke({"messages": [("user", "What is 6*7?")]}, config)
+    model.prompts.clear()
+    graph.invoke({"messages": [("user", "And times two?")]}, config)
+    shown = [prompt for prompt in model.prompts if "<problem>" in prompt]
+    assert shown
+    assert all("What is 6*7?" in prompt and "And times two?" in prompt for prompt in shown)

@@ -158,14 +158,15 @@ def is_new(state: State) -> bool:
 
 
 def task_of(state: State) -> tuple[Task, list[AnyMessage]]:
-    """The task, and the conversation before it. Raises UsageError when nothing is asked."""
+    """The task, and the conversation before it; a task that was given as one stands alone. Raises UsageError when
+    nothing is asked."""
     messages = state.get("messages", [])
     task = state.get("task")
     if task:
         question = task.get("question")
         if not isinstance(question, str) or not question.strip():
             raise UsageError("the task has no question", fix='pass {"task": {"question": "..."}}')
-        return task, list(messages)
+        return task, []
     if not messages or messages[-1].type != "human" or not messages[-1].text.strip():
         raise UsageError("nothing is asked", fix="pass a task, or messages that end with a human message")
     return Task(question=messages[-1].text), list(messages[:-1])
