@@ -18,6 +18,7 @@ SENTENCE: Final = re.compile(
     r"\banswer[ \t]++is\b[ \t]*+:?[ \t]*+(?!not\b)(?P<said>\S[^\n]*?)(?:\.\s|\.?$)", re.IGNORECASE | re.MULTILINE
 )
 LAST_LINE: Final = re.compile(r"^[ \t]*####[ \t]*(?P<said>\S.*)\s*\Z", re.MULTILINE)
+TAGGED: Final = re.compile(r"<answer>(?P<said>(?:(?!</?answer>).)*)</answer>", re.IGNORECASE | re.DOTALL)
 BRACKETS: Final = re.compile(r"\[\[(?P<said>[^\[\]\n]{1,200})\]\]")
 ELSEWHERE: Final = re.compile(r"\b(?:above|below|code)\b", re.IGNORECASE)
 OPENERS: Final = frozenset({"", "$$", r"\["})
@@ -27,8 +28,8 @@ BOXES: Final = 20
 
 
 def final_answer(text: str) -> str | None:
-    """The final answer in `text`: the last `Answer:` line or `\\boxed{}`, whichever comes later; else a last line
-    `#### x`; else the last `[[x]]`; else the last sentence `the answer is x`; else the program in a fenced block.
+    """The final answer in `text`: the last `Answer:` line or `\\boxed{}`, whichever comes later; else the last
+    `<answer>x</answer>`; else a last line `#### x`; else the last `[[x]]`; else the last sentence `the answer is x`; else the program in a fenced block.
     None: nothing is marked as final."""
     pieces = list(parts(text))
     prose = "\n".join(BLOCK if isinstance(piece, Block) else piece for piece in pieces)
@@ -36,6 +37,7 @@ def final_answer(text: str) -> str | None:
     program = find_source(text).code if blocks else ""
     return (
         _marked(prose, blocks, program)
+        or _last(TAGGED, prose)
         or _last(LAST_LINE, prose)
         or _last(BRACKETS, prose)
         or _last(SENTENCE, prose)

@@ -491,3 +491,16 @@ def test_hostile_text_is_read_in_time_that_grows_with_its_length(text: str) -> N
         read(text)
     checks_of("x = 1", [text])
     assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize(
+    ("text", "answer"),
+    [
+        ("Work.\n<answer>\\frac{1}{2}</answer>", "\\frac{1}{2}"),
+        ("One may write <answer>3</answer>, but in fact <answer>4</answer> holds.", "4"),
+        ("<answer>3</answer>\nAnswer: 5", "5"),
+        ("<answer>three", None),
+    ],
+)
+def test_an_answer_in_tags_is_the_last_one_and_a_marked_line_goes_before_it(text: str, answer: str | None) -> None:
+    assert final_answer(text) == answer
