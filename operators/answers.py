@@ -29,8 +29,8 @@ BOXES: Final = 20
 
 def final_answer(text: str) -> str | None:
     """The final answer in `text`: the last `Answer:` line or `\\boxed{}`, whichever comes later; else the last
-    `<answer>x</answer>`; else a last line `#### x`; else the last `[[x]]`; else the last sentence `the answer is x`; else the program in a fenced block.
-    None: nothing is marked as final."""
+    `<answer>x</answer>`; else a last line `#### x`; else the last `[[x]]`; else the last sentence `the answer is x`;
+    else the program in a fenced block. None: nothing is marked as final."""
     pieces = list(parts(text))
     prose = "\n".join(BLOCK if isinstance(piece, Block) else piece for piece in pieces)
     blocks = [piece.text.strip() for piece in pieces if isinstance(piece, Block)]
