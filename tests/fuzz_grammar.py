@@ -39,7 +39,7 @@ HOSTILE: Final = (
     "Tool Name: \nContext: \nSub-Goal: ", '{"finish": "\\u0000"}', '{"give_up": ""}', "I would rather not.", '"finish"',
 )  # fmt: skip
 """Said to every system."""
-CALLS: Final = (
+CALLS: Final[tuple[tuple[str, dict[str, Any]], ...]] = (
     ("GENERATE_ANSWER", {}), ("DEFAULT", {}), ("PYTHON", {}), ("MULTIPLY", {"arguments": {"a": 6, "b": 7}}),
     ("SELF_CONSISTENCY_ENSEMBLE", {}), ("calculator", {"arguments": {"expression": "6*7"}}),
 )  # fmt: skip
@@ -57,7 +57,7 @@ KEYS: Final = (
     "../../etc/passwd", "problem.content", "@", "a" * 60, "{x}", "\x00", "draft@-1", "draft@1e9", "memory.draft@1",
 )  # fmt: skip
 ADD: Final = {"action": "add", "prompt": PROMPT}
-ARGUMENTS: Final = (
+ARGUMENTS: Final[tuple[dict[str, Any] | None, ...]] = (
     None, {}, {"expression": "6*7"}, {"expression": 3}, {"a": 6, "b": 7}, {"a": "6"}, {"code": "print(42)"},
     {"expression": "__import__('os')"}, {"a": {"a": [{}]}}, {"__class__": 1},
 )  # fmt: skip

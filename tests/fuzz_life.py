@@ -5,9 +5,9 @@ replies take half a minute."""
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field, replace
+from random import Random
 from typing import Any, Final, cast
 
 from flowwright.graphs.agentflow import AgentFlow
@@ -72,7 +72,7 @@ class Life:
     """One run, from its question to its end."""
 
     services: Services
-    random: random.Random
+    random: Random
     state: State
     breaks: float
     """Share of operations that give nothing."""
@@ -83,13 +83,11 @@ class Life:
     """Ids and keys that were ever given."""
     nodes: set[str] = field(default_factory=set)
     """Ids of nodes that ever were on the canvas."""
-    heaviest: int = 0
-    """Tokens of the largest prompt and its reply so far."""
     board: Board = field(default_factory=Board.empty)
     """Of what the state holds."""
 
     @classmethod
-    def begun(cls, services: Services, question: str, budget: dict[str, Any], rng: random.Random) -> Life:
+    def begun(cls, services: Services, question: str, budget: dict[str, Any], rng: Random) -> Life:
         """A run at its first decision."""
         asked = cast(State, {"task": {"question": question, "budget": budget}, "remaining_steps": 1_000})
         life = cls(services, rng, asked, breaks=rng.choice((0.0, 0.1, 0.7)))
@@ -199,10 +197,9 @@ class Life:
 
     def check_spent(self) -> None:
         """Nothing that is limited is spent beyond its limit."""
-        budget, usage = self.state["budget"], self.state["usage"]
-        for name in LIMITED:
-            limit = budget.get(name)
-            assert limit is None or usage[name] <= limit, name  # type: ignore[literal-required]
+        usage: dict[str, Any] = {**self.state["usage"]}
+        limits: dict[str, Any] = {**self.state["budget"]}
+        assert all(usage[name] <= limits[name] for name in LIMITED if name in limits), usage
 
     def check_canvas(self, before: Canvas, action: dict[str, Any]) -> None:
         """Node ids are unique for life: only an undo brings one back, with its node. A board is what its JSON says."""
@@ -221,10 +218,9 @@ class Life:
         """The designer's prompt can be written; a director's fits into its context with the reply."""
         scene = self.scene
         said = [*self.services.system.messages(scene), *corrections(scene.state)]
-        room = self.services.preset.designer.max_tokens or 0
-        self.heaviest = max(self.heaviest, room + sum(tokens_of(message.text) for message in said))
-        if isinstance(self.services.preset, CanvasPreset):
-            assert self.heaviest <= self.services.preset.context
+        preset, tokens = self.services.preset, sum(tokens_of(message.text) for message in said)
+        if isinstance(preset, CanvasPreset):
+            assert tokens + (preset.designer.max_tokens or 0) <= preset.context
 
     def check_closing(self) -> None:
         """The end has a reason, and what it rests on is there."""
@@ -242,10 +238,10 @@ def check_faults(faults: list[Fault], *, refused: bool) -> None:
     assert bool(faults) == refused
     for one in faults:
         assert (one["kind"], "\n" in one["message"]) == ("policy", False), one
-        assert all(one[name] for name in ("code", "message", "expected")), one  # type: ignore[literal-required]
+        assert all(one[name] for name in ("code", "message", "expected")), one
 
 
-def outcome(template: OperatorTemplate, rng: random.Random) -> Outcome:
+def outcome(template: OperatorTemplate, rng: Random) -> Outcome:
     """Something that an operator may give."""
     content, answer = rng.choice(TEXTS), rng.choice((None, "42", "43", "long " * 900))
     match template.output:

@@ -63,7 +63,7 @@ def check(state: State) -> None:
     for turn in state["turns"]:
         assert (turn["outcome"] in {"refused", "unanswered"}) == bool(turn["faults"])
     for resource in LIMITED:
-        assert state["usage"][resource] <= BUDGET[resource]  # type: ignore[literal-required]
+        assert state["usage"][resource] <= BUDGET[resource]
     for records, name in ((state["operations"], "id"), (state["memory"], "key")):
         ids = [one[name] for one in records]  # type: ignore[literal-required]
         assert len(set(ids)) == len(ids)

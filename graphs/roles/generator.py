@@ -20,7 +20,7 @@ from ..context import Context
 from ..evidence import contradicted, evidence_for
 from ..memory import Entry
 from ..services import Services
-from ..state import Evidence, State, Status
+from ..state import Evidence, State, Status, Stop
 from ..system import Scene
 from .role import Update
 
@@ -74,10 +74,18 @@ class Generator:
         try:
             template = self.services.registry[closing.operator]
             outcome: Outcome = await template.bind(closing.instruction, closing.inputs, model=caller).ainvoke({})
-            made = Answer(outcome.content, outcome.answer or outcome.content, generated=True)
+            answer = answer_in(outcome, closing, state.get("stop"))
+            made = Answer(outcome.content, answer, generated=True) if answer else None
         except FlowwrightError:
             made = None
         return made, {"usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
+
+
+def answer_in(outcome: Outcome, closing: Closing, stop: Stop | None) -> str | None:
+    """The answer in the generator's text. A text that marks none is the answer as a whole, unless the run was cut short
+    and rests on no candidate: then it says why there is none."""
+    cut_short = stop is None or not stop["settled"]
+    return outcome.answer or (None if closing.candidate is None and cut_short else outcome.content)
 
 
 def chosen(worded: Answer | None, candidate: Entry | None) -> Answer | None:
