@@ -265,7 +265,7 @@ def chosen(given: argparse.Namespace) -> list[Case]:
     if given.runs:
         cases = [replace(case, runs=given.runs) for case in cases]
     wanted = [case for case in cases if given.only in f"{case.system} {case.policy} {case.latency} {case.processes}"]
-    return wanted * given.rounds
+    return wanted * int(given.rounds)
 
 
 def machine() -> dict[str, Any]:
