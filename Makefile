@@ -46,7 +46,7 @@ slow: $(VENV)/.dev
 	$(BIN)/python -m pytest -q -n 2 -m "kill or fuzz"
 
 bench: $(VENV)/.dev
-	for script in benchmarks/*.py; do $(BIN)/python $$script; done
+	for name in overhead savers saver_bytes concurrency prefixes; do $(BIN)/python benchmarks/$$name.py; done
 
 clean:
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*

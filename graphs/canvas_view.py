@@ -24,11 +24,16 @@ LISTED: Final = 60
 
 
 def canvas_lines(scene: Scene, board: Board, detail: Detail) -> Iterator[str]:
-    """One JSON object for the canvas, one for the prompt that is awaited, and one a node."""
+    """One JSON object a node, one for the canvas, one for the prompt that is awaited: what changes least comes first."""
     found = walk(
         board.canvas, memory=scene.memory, operations=scene.state.get("operations", []), registry=scene.registry,
         turn=scene.state["run"]["turn"],
     )  # fmt: skip
+    nodes = [*board.canvas.walk()]
+    for one in nodes[:LISTED]:
+        yield _line(node_facts(scene, found, one, detail))
+    if len(nodes) > LISTED:
+        yield _line({"nodes_left_out": len(nodes) - LISTED})
     result = scene.memory[found.result] if found.result else None
     whole: dict[str, Any] = {"canvas": excerpt(dsl_of(board.canvas), 2_000) or "(empty)"}
     if result is not None:
@@ -38,11 +43,6 @@ def canvas_lines(scene: Scene, board: Board, detail: Detail) -> Iterator[str]:
     if board.awaited is not None:
         operator, node, number, of = board.awaited
         yield _line({"awaiting_prompt_of": operator, "node": node, "number": number, "of": of})
-    nodes = [*board.canvas.walk()]
-    for one in nodes[:LISTED]:
-        yield _line(node_facts(scene, found, one, detail))
-    if len(nodes) > LISTED:
-        yield _line({"nodes_left_out": len(nodes) - LISTED})
 
 
 def node_facts(scene: Scene, found: Walked, node: Node, detail: Detail) -> dict[str, Any]:

@@ -158,8 +158,8 @@ class Shown:
         """Problem and state in this much detail."""
         problem = question_text(self.scene, detail.problem)
         sections = (
-            section("history", history_lines(self.scene.state, detail)),
             section("canvas", canvas_lines(self.scene, board_of(self.scene), detail)),
+            section("history", history_lines(self.scene.state, detail)),
             section("budget", [budget_line(self.scene.state)]),
             section("feedback", counted([*self.observed(), *feedback_lines(self.scene, self.warnings)], detail.faults)),
         )

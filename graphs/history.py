@@ -78,16 +78,14 @@ def fitted(view: Callable[[Detail], View], budget: int) -> View:
 
 
 def history_lines(state: State, detail: Detail) -> Iterator[str]:
-    """One JSON object a turn: the older ones in one line, the latest with their replies."""
+    """One JSON object a turn, which is the same in every later view, then the latest replies."""
     turns = [one for one in state.get("turns", []) if one["turn"] < state["run"]["turn"]]
-    verbatim = turns[len(turns) - detail.verbatim :] if detail.verbatim else []
-    older = turns[: len(turns) - len(verbatim)]
-    shown = older[len(older) - detail.lines :] if detail.lines else []
-    if len(shown) < len(older):
-        yield _line({"turns_left_out": len(older) - len(shown)})
+    shown = turns[len(turns) - detail.lines :] if detail.lines else []
+    if len(shown) < len(turns):
+        yield _line({"turns_left_out": len(turns) - len(shown)})
     yield from (_line(turn_facts(one)) for one in shown)
-    for one in verbatim:
-        yield _line({**turn_facts(one), "reply": excerpt(one["reply"] or "", detail.reply)})
+    for one in turns[len(turns) - detail.verbatim :] if detail.verbatim else []:
+        yield _line({"turn": one["turn"], "reply": excerpt(one["reply"] or "", detail.reply)})
 
 
 def turn_facts(turn: Turn) -> dict[str, Any]:

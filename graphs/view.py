@@ -103,11 +103,12 @@ def feedback_lines(scene: Scene, warnings: Sequence[Fault]) -> Iterator[str]:
 
 
 def state_view(scene: Scene, warnings: Sequence[Fault] = ()) -> str:
-    """z_t: budget, memory and feedback, as sections of JSON lines."""
+    """z_t: memory, budget and feedback, as sections of JSON lines; what only grows comes first, so that a model server
+    can keep what it has read."""
     return "\n".join(
         (
-            f"<budget>\n{budget_line(scene.state)}\n</budget>",
             "\n".join(("<memory>", *memory_lines(scene), "</memory>")),
+            f"<budget>\n{budget_line(scene.state)}\n</budget>",
             "\n".join(("<feedback>", *feedback_lines(scene, warnings), "</feedback>")),
         )
     )

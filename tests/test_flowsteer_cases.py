@@ -144,8 +144,12 @@ def test_older_turns_become_one_line_and_the_latest_stay_verbatim() -> None:
     _, designer, _ = play(actions)
     last = designer.prompts[-1]
     history = [json.loads(line) for line in last.partition("<history>\n")[2].partition("\n</history>")[0].splitlines()]
-    assert [("reply" in one, one["turn"]) for one in history] == [(number > 3, number) for number in range(1, 7)]
-    assert all(len(json.dumps(one)) < 120 for one in history[:3])
+    told, verbatim = history[:6], history[6:]
+    assert [one["turn"] for one in told] == [1, 2, 3, 4, 5, 6]
+    assert all(len(json.dumps(one)) < 120 for one in told)
+    assert [(one["turn"], json.loads(one["reply"])["prompt"]) for one in verbatim] == [
+        (number, f"attempt {number - 1}") for number in (4, 5, 6)
+    ]
 
 
 def test_what_was_cut_can_be_inspected() -> None:

@@ -27,7 +27,7 @@ class CanvasView:
 
     said: Sections
     canvas: tuple[Line, ...]
-    """The lines of the canvas, the whole first."""
+    """The lines of the canvas, the whole among them."""
 
     @classmethod
     def read(cls, messages: Sequence[BaseMessage]) -> CanvasView | None:
@@ -54,7 +54,7 @@ class CanvasView:
     @property
     def result(self) -> str | None:
         """Memory key of what the canvas gives; None: it gives nothing yet."""
-        return self.canvas[0].get("result")
+        return next((one.get("result") for one in self.canvas if "canvas" in one), None)
 
     @property
     def awaited(self) -> str | None:
