@@ -24,7 +24,7 @@ LISTED: Final = 60
 
 
 def canvas_lines(scene: Scene, board: Board, detail: Detail) -> Iterator[str]:
-    """One JSON object a node, one for the canvas, one for the prompt that is awaited: what changes least comes first."""
+    """One JSON object a node, one for the canvas, one for the prompt that is awaited; what changes least is first."""
     found = walk(
         board.canvas, memory=scene.memory, operations=scene.state.get("operations", []), registry=scene.registry,
         turn=scene.state["run"]["turn"],

@@ -6,23 +6,35 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from ..operators.context import excerpt
 from .faults import Fault
 from .state import State
 
-QUOTED: Final = 4_000
-"""Characters of a refused reply, and of what was wrong with it."""
+LATEST: Final = 4
+"""Refused replies that are quoted."""
+QUOTED: Final = 12_000
+"""Bytes of UTF-8 that they take up together, and that their reasons do: a token of rare writing has as few as three."""
 
 
 def corrections(state: State) -> list[BaseMessage]:
-    """The refused replies of the decision being made, and what was wrong with each."""
-    said: list[BaseMessage] = []
-    for turn in state.get("turns", []):
-        if turn["turn"] == state["run"]["turn"] and turn["outcome"] == "refused":
-            problems = excerpt("\n".join(line_of(one) for one in turn["faults"]), QUOTED)
-            correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected decision."
-            said += [AIMessage(excerpt(turn["reply"] or "", QUOTED)), HumanMessage(correction)]
+    """The latest refused replies of the decision being made, and what was wrong with each."""
+    turn, said = state["run"]["turn"], list[BaseMessage]()
+    refused = [one for one in state.get("turns", []) if one["turn"] == turn and one["outcome"] == "refused"][-LATEST:]
+    for one in refused:
+        room = QUOTED // len(refused)
+        problems = within(room, "\n".join(line_of(reason) for reason in one["faults"]))
+        correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected decision."
+        said += [AIMessage(within(room, one["reply"] or "")), HumanMessage(correction)]
     return said
+
+
+def within(room: int, text: str) -> str:
+    """`text` whole if it takes up at most `room` bytes, else that much of its head and tail around a line that says how
+    much is missing."""
+    whole = text.encode("utf-8", "surrogatepass")
+    if len(whole) <= room:
+        return text
+    head, tail = (part.decode("utf-8", "ignore") for part in (whole[: room // 2], whole[-(room // 2) :]))
+    return f"{head}\n[... {len(whole) - room:,} bytes left out ...]\n{tail}"
 
 
 def line_of(one: Fault) -> str:

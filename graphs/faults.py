@@ -3,7 +3,7 @@ and what would have been accepted."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Final, Literal
 
 from typing_extensions import TypedDict
 
@@ -11,6 +11,9 @@ from ..errors import FlowwrightError
 from ..operators.outcome import EmptyReply, ToolFault
 from ..policies.faults import ProviderError, ReplyError
 
+MESSAGE: Final = 800
+EXPECTED: Final = 4_000
+"""Characters of a fault's texts."""
 FaultKind = Literal["policy", "tool", "provider", "budget", "internal"]
 
 
@@ -30,8 +33,14 @@ class Fault(TypedDict):
 
 
 def fault(kind: FaultKind, code: str, message: str, *, expected: str | None = None, where: str | None = None) -> Fault:
-    """A `Fault` with the optional parts left out."""
-    return Fault(kind=kind, code=code, message=message, expected=expected, where=where)
+    """A `Fault` with the optional parts left out; its texts may hold what a model wrote, so their length is bounded."""
+    accepted = None if expected is None else cut(expected, EXPECTED)
+    return Fault(kind=kind, code=code, message=cut(message, MESSAGE), expected=accepted, where=where)
+
+
+def cut(text: str, limit: int) -> str:
+    """`text` whole, or its beginning and its end within `limit` characters."""
+    return text if len(text) <= limit else f"{text[: limit // 2]} [...] {text[-(limit // 2 - 7) :]}"
 
 
 class Refused(FlowwrightError, ValueError):

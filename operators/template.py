@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 from langchain_core.runnables import Runnable, RunnableConfig
@@ -86,7 +87,7 @@ class OperatorTemplate:
         """Whether `bind` must be given a model."""
         return self.max_calls > 0
 
-    @property
+    @cached_property
     def version(self) -> str:
         """Digest of the prompt files and of the fields that decide what an operation does, 12 hex digits."""
         prompts = [prompt.version for prompt in self.prompts]
