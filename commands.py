@@ -199,7 +199,8 @@ def resume_command(options: Options) -> None:
     with session_for(options) as reader:
         stored = reader.state(thread)["run"]
     policies = policies_from(options, stored["policies"])
-    with session_for({**options, **stored}, policies) as session:
+    asked = [*dict.fromkeys([*options["ask_before"], *stored.get("approvals", [])])]
+    with session_for({**options, **stored, "ask_before": asked}, policies) as session:
         notice(session)
         console = error_console()
         with resumable(f"resume {thread}", options):

@@ -68,6 +68,8 @@ class Run(Place):
     """Allow-list of the task; None: all of the preset."""
     policies: dict[str, str]
     """Policy names by role, without secrets: what `flowwright resume` uses where nothing else is said."""
+    approvals: list[str]
+    """Tools whose calls wait for a person: a resume that did not know of them would let them pass."""
     attempt: int
     """Repairs of this decision so far."""
     messages: int

@@ -250,3 +250,41 @@ def test_an_interrupted_demo_says_how_to_go_on_and_does(tmp_path: Path) -> None:
     results = lines(flowwright("demo", "--tasks", "2", "--thread", "d", "--json", cwd=tmp_path))
     assert started & {str(one["thread_id"]) for one in results}
     assert all(one["correct"] for one in results)
+
+
+GAME = "Use each of the numbers 4, 7, 8, 8 exactly once, with +, -, *, / and parentheses, to make 24."
+
+
+def test_a_tool_that_has_to_be_approved_waits_through_resumes(tmp_path: Path) -> None:
+    asked = ("--system", "agentflow", "--ask-before", "PYTHON", "--thread", "t")
+    paused = flowwright("run", *asked, GAME, cwd=tmp_path)
+    assert paused.returncode == 0
+    assert "waiting PYTHON" in paused.stdout
+    bad("resume", "t", "--approve", "nothing", cwd=tmp_path, says="no call waits")
+    (denied,) = lines(flowwright("resume", "t", "--deny", "all", "--json", cwd=tmp_path))
+    assert "not approved" in str(denied["faults"])
+    assert denied["waiting"]
+    for _ in range(8):
+        (result,) = lines(flowwright("resume", "t", "--approve", "all", "--json", cwd=tmp_path))
+        if not result["waiting"]:
+            break
+    assert result["status"] == "finished"
+
+
+def test_tools_can_be_named_and_what_names_none_is_told(tmp_path: Path) -> None:
+    (tmp_path / "notes").mkdir()
+    (tmp_path / "notes" / "mill.txt").write_text("The lease of the mill ends in 1931.")
+    given = ("--system", "agentflow", "--tool", "corpus:notes", "--tool", "python-session", "--tool", "fetch")
+    (result,) = lines(flowwright("run", *given, "--json", QUESTION, cwd=tmp_path))
+    assert result["correct"] is True
+    bad("run", "q", "--tool", "nothing", cwd=tmp_path, says="corpus:PATH")
+    bad("run", "q", "--tool", "corpus:missing", cwd=tmp_path, says="no corpus")
+    bad("run", "q", "--ask-before", "Plan", cwd=tmp_path, says="Plan is no tool")
+
+
+def test_show_draws_the_canvas_of_a_run(tmp_path: Path) -> None:
+    flowwright("run", "--system", "flowsteer", "--thread", "f", QUESTION, cwd=tmp_path)
+    assert "workflow" in flowwright("show", "f", cwd=tmp_path).stdout
+    chart = flowwright("show", "f", "--mermaid", cwd=tmp_path).stdout
+    assert chart.startswith("flowchart TD")
+    assert "node_1" in chart

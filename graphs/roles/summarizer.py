@@ -86,6 +86,7 @@ class Summarizer:
             id=uuid4().hex[:16], task=task.get("id"), number=number, system=services.system.name,
             preset=services.preset.name, seed=secrets.randbits(31) if context.seed is None else context.seed,
             operators=allowed, policies={role: policy.name for role, policy in services.policies.items()},
+            approvals=[name for name in services.offered if services.registry[name].approval],
             turn=1, attempt=0, messages=messages,
         )  # fmt: skip
 
