@@ -37,7 +37,7 @@ def tool_options(command: Command) -> Command:
     """`--tool` and `--ask-before`."""
     text = "Calls of this tool wait for approval (flowwright resume THREAD --approve ID). May be repeated."
     command = click.option("--ask-before", multiple=True, metavar="TOOL", help=text)(command)
-    text = "One more tool: corpus:PATH, searxng:URL, mcp:NAME=URL, wikipedia, fetch, python-session. May be repeated."
+    text = "One more tool: corpus:PATH, searxng:URL, mcp:NAME=URL, web-search, wikipedia, fetch, python-session."
     return click.option("--tool", "tools", multiple=True, metavar="NAME[:PLACE]", help=text)(command)
 
 

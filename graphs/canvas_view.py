@@ -13,7 +13,7 @@ from .canvas.board import Board
 from .canvas.dsl import dsl_of
 from .canvas.node import ConditionalNode, LoopNode, Node, OperatorNode, ParallelNode, Sequence
 from .canvas.placing import node_called
-from .canvas.walk import Walked, walk
+from .canvas.walk import Walked
 from .history import Detail
 from .system import Scene
 
@@ -23,12 +23,8 @@ LISTED: Final = 60
 """Nodes that are listed with their state."""
 
 
-def canvas_lines(scene: Scene, board: Board, detail: Detail) -> Iterator[str]:
+def canvas_lines(scene: Scene, board: Board, found: Walked, detail: Detail) -> Iterator[str]:
     """One JSON object a node, one for the canvas, one for the prompt that is awaited; what changes least is first."""
-    found = walk(
-        board.canvas, memory=scene.memory, operations=scene.state.get("operations", []), registry=scene.registry,
-        turn=scene.state["run"]["turn"],
-    )  # fmt: skip
     nodes = [*board.canvas.walk()]
     for one in nodes[:LISTED]:
         yield _line(node_facts(scene, found, one, detail))

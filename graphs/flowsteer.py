@@ -22,7 +22,7 @@ from .canvas.action import Action, Inspect
 from .canvas.action import Finish as FinishAction
 from .canvas.board import Board
 from .canvas.edit import Applied, apply, give_prompt
-from .canvas.finish import FinishRules, unmet
+from .canvas.finish import TRAINING_RULES, FinishRules, unmet
 from .canvas.limits import DEFAULT_LIMITS, PUBLISHED_LIMITS, CanvasLimits
 from .canvas.schema import action_schema
 from .canvas.tags import PromptText, read_tags
@@ -74,7 +74,7 @@ PAPER: Final = CanvasPreset(
     designer=Sampling(temperature=0.6, max_tokens=2048, top_p=0.95),
     executor=Sampling(temperature=0.0, max_tokens=4096),
     limits=PUBLISHED_LIMITS,
-    rules=FinishRules(min_operators=5, require_checker=True, require_structure=True),
+    rules=TRAINING_RULES,
     tags=True,
     source="operators, T_max 20, sampling 0.6 and 0.95, context 16,384: section 4 and appendix; finish rules: training",
 )
@@ -94,7 +94,9 @@ class FlowSteer(System):
         head = prompt.format_messages(**constant, problem="", state="")
         said = [*head, *corrections(scene.state)]
         spent = sum(tokens_of(message.text) for message in said) + (preset.designer.max_tokens or 0)
-        view = fitted(Shown(scene, self.warnings(scene)).view, preset.context - spent)
+        board = board_of(scene)
+        shown = Shown(scene, board, walked(scene, board), self.warnings(scene))
+        view = fitted(shown.view, preset.context - spent)
         return prompt.format_messages(**constant, problem=view.problem, state=view.state)
 
     def schema(self, scene: Scene) -> dict[str, Any] | None:
@@ -152,13 +154,16 @@ class Shown:
     """The changing part of a director's prompt."""
 
     scene: Scene
+    board: Board
+    found: Walked
+    """How far the canvas has come: the same for every level of detail that is tried."""
     warnings: Sequence[Fault]
 
     def view(self, detail: Detail) -> View:
         """Problem and state in this much detail."""
         problem = question_text(self.scene, detail.problem)
         sections = (
-            section("canvas", canvas_lines(self.scene, board_of(self.scene), detail)),
+            section("canvas", canvas_lines(self.scene, self.board, self.found, detail)),
             section("history", history_lines(self.scene.state, detail)),
             section("budget", [budget_line(self.scene.state)]),
             section("feedback", counted([*self.observed(), *feedback_lines(self.scene, self.warnings)], detail.faults)),
@@ -211,7 +216,8 @@ def finished(scene: Scene, board: Board) -> Finish:
     """The end, with the canvas's result. Raises Refused with everything that is missing."""
     found = walked(scene, board)
     answer = None if found.result is None else scene.memory[found.result]
-    text = None if answer is None else answer["answer"] or answer["content"]
+    people_read_it = answer is not None and answer["kind"] != "code"
+    text = answer["answer"] or answer["content"] if answer is not None and people_read_it else None
     faults = unmet(board.canvas, preset_of(scene).rules, answer=text)
     if board.canvas.nodes and found.result is None:
         failing = ", ".join(sorted({one["node"] or one["id"] for one in found.failed}))

@@ -279,6 +279,8 @@ def test_tools_can_be_named_and_what_names_none_is_told(tmp_path: Path) -> None:
     assert result["correct"] is True
     bad("run", "q", "--tool", "nothing", cwd=tmp_path, says="corpus:PATH")
     bad("run", "q", "--tool", "corpus:missing", cwd=tmp_path, says="no corpus")
+    unset = {"FLOWWRIGHT_SEARXNG_URL": "", "BRAVE_API_KEY": ""}
+    bad("run", "q", "--tool", "web-search", cwd=tmp_path, says="no web search is set up", **unset)
     bad("run", "q", "--ask-before", "Plan", cwd=tmp_path, says="Plan is no tool")
 
 

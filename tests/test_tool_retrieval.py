@@ -15,14 +15,14 @@ import pytest
 from flowwright.errors import UsageError
 from flowwright.operators import OperatorTemplate, Outcome
 from flowwright.operators.arguments import BadArguments, check_arguments
-from flowwright.operators.tools.builtin import builtin_tools
+from flowwright.operators.tools.algebra import ALGEBRA
+from flowwright.operators.tools.calculator import CALCULATOR
 from flowwright.operators.tools.corpus import read_corpus
 from flowwright.operators.tools.fetch import FETCH_PAGE
 from flowwright.operators.tools.passages import Document, Passage, passages_of
-from flowwright.operators.tools.python import PYTHON_SESSION
+from flowwright.operators.tools.python import PYTHON, PYTHON_SESSION
 from flowwright.operators.tools.ranking import Ranking
 from flowwright.operators.tools.retrieval import corpus_search
-from flowwright.operators.tools.web import Web
 from flowwright.operators.tools.wikipedia import WIKIPEDIA
 from hypothesis import given
 from hypothesis import strategies as st
@@ -199,13 +199,8 @@ def test_line_separators_inside_a_string_do_not_end_a_record(tmp_path: Path) -> 
     assert read_corpus(file).documents == (Document("1", "1", "one\u2028two"),)
 
 
-def test_the_tools_offered_are_those_that_have_a_place_to_look_in(folder: Path) -> None:
-    assert [one.name for one in builtin_tools()] == ["PYTHON", "CALCULATOR", "ALGEBRA"]
-    assert [one.name for one in builtin_tools(corpus=folder)][-1] == "SEARCH_CORPUS"
-
-
 def test_every_tool_has_a_schema_and_takes_nothing_that_is_not_in_it(folder: Path) -> None:
-    for tool in [*builtin_tools(web=Web(), corpus=folder), PYTHON_SESSION, FETCH_PAGE, WIKIPEDIA]:
+    for tool in [PYTHON, CALCULATOR, ALGEBRA, corpus_search(folder), PYTHON_SESSION, FETCH_PAGE, WIKIPEDIA]:
         assert tool.parameters is not None
         Draft202012Validator.check_schema(dict(tool.parameters))
         with pytest.raises(BadArguments, match="'other' was unexpected"):
@@ -220,5 +215,5 @@ def test_a_corpus_that_is_too_large_is_refused(folder: Path, monkeypatch: pytest
 
 
 def test_the_libraries_are_loaded_when_they_are_used() -> None:
-    code = "import sys, flowwright.operators.tools.builtin\nprint({'bm25s', 'aiohttp', 'sympy', 'selectolax', 'numpy'} & set(sys.modules))"
+    code = "import sys, flowwright.operators.tools.named\nprint({'bm25s', 'aiohttp', 'sympy', 'selectolax', 'numpy'} & set(sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout == "set()\n"

@@ -12,8 +12,7 @@ import pytest
 from flowwright.errors import UsageError
 from flowwright.operators import Outcome
 from flowwright.operators.outcome import ToolFault
-from flowwright.operators.tools.builtin import builtin_tools
-from flowwright.operators.tools.providers import brave, provider_of, searxng
+from flowwright.operators.tools.providers import brave, configured, searxng
 from flowwright.operators.tools.search import Hit, SearchProvider, web_search
 from flowwright.operators.tools.web import Web
 from flowwright.operators.tools.wikipedia import WIKIPEDIA, wikipedia
@@ -99,19 +98,15 @@ async def test_an_answer_without_hits_is_a_result(answer: Any) -> None:
         assert (await call(web_search(searxng(server.url(""))), "q")).content == "Nothing was found."
 
 
-def test_a_provider_comes_from_the_environment_or_there_is_none() -> None:
-    assert provider_of({}) is None
-    found = provider_of({"FLOWWRIGHT_SEARXNG_URL": "http://localhost:8888/", "BRAVE_API_KEY": "k"})
+def test_a_provider_comes_from_the_environment_or_the_way_to_name_one_is_told() -> None:
+    with pytest.raises(UsageError, match="FLOWWRIGHT_SEARXNG_URL or BRAVE_API_KEY"):
+        configured({})
+    found = configured({"FLOWWRIGHT_SEARXNG_URL": "http://localhost:8888/", "BRAVE_API_KEY": "k"})
     assert isinstance(found, SearchProvider)
     assert found.name == "SearXNG at localhost:8888"
-    assert getattr(provider_of({"BRAVE_API_KEY": "k"}), "name", None) == "Brave Search"
+    assert getattr(configured({"BRAVE_API_KEY": "k"}), "name", None) == "Brave Search"
     with pytest.raises(UsageError, match="no address of a SearXNG instance"):
-        provider_of({"FLOWWRIGHT_SEARXNG_URL": "localhost"})
-
-
-def test_the_web_tools_are_offered_only_where_there_is_a_web() -> None:
-    names = [one.name for one in builtin_tools(web=Web(), provider=brave("k"))]
-    assert names == ["PYTHON", "CALCULATOR", "ALGEBRA", "WEB_SEARCH", "WIKIPEDIA", "FETCH_PAGE"]
+        configured({"FLOWWRIGHT_SEARXNG_URL": "localhost"})
 
 
 def test_results_of_one_provider_are_not_taken_for_those_of_another() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Final
@@ -10,19 +11,20 @@ from ...errors import UsageError
 from ..template import OperatorTemplate
 from .fetch import fetch_page
 from .mcp import mcp_operators
-from .providers import searxng
+from .providers import configured, searxng
 from .python import PYTHON_SESSION
 from .retrieval import corpus_search
 from .search import web_search
 from .wikipedia import wikipedia
 
 PLAIN: Final[dict[str, Callable[[], OperatorTemplate]]] = {
-    "fetch": fetch_page, "wikipedia": wikipedia, "python-session": lambda: PYTHON_SESSION
+    "fetch": fetch_page, "wikipedia": wikipedia, "python-session": lambda: PYTHON_SESSION,
+    "web-search": lambda: web_search(configured(os.environ)),
 }  # fmt: skip
 PLACED: Final[dict[str, Callable[[str], OperatorTemplate]]] = {
     "corpus": corpus_search, "searxng": lambda url: web_search(searxng(url))
 }  # fmt: skip
-FORMS: Final = "corpus:PATH, searxng:URL, mcp:NAME=URL, wikipedia, fetch, python-session"
+FORMS: Final = "corpus:PATH, searxng:URL, mcp:NAME=URL, web-search, wikipedia, fetch, python-session"
 
 
 @contextmanager

@@ -92,14 +92,14 @@ def brave(
     )
 
 
-def provider_of(environment: Mapping[str, str]) -> SearchProvider | None:
-    """The provider that environment variables name: FLOWWRIGHT_SEARXNG_URL, else BRAVE_API_KEY. None: neither is set.
-    Raises UsageError for an address that is none."""
+def configured(environment: Mapping[str, str]) -> SearchProvider:
+    """The provider that environment variables name: FLOWWRIGHT_SEARXNG_URL, else BRAVE_API_KEY. Raises UsageError where
+    neither is set, and for an address that is none."""
     if address := environment.get(SEARXNG, "").strip():
         return searxng(address)
     if key := environment.get(BRAVE, "").strip():
         return brave(key)
-    return None
+    raise UsageError("no web search is set up", fix=f"Set {SEARXNG} or {BRAVE}")
 
 
 def _plain(text: str) -> str:
