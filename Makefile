@@ -2,8 +2,8 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-ROOMS := checkpoints graphs operators policies training
-FACE := .cli .commands .demo .console .digest .errors .sampling
+ROOMS := checkpoints commands graphs operators policies training
+FACE := .cli .demo .console .digest .errors .sampling
 export OMP_NUM_THREADS := 1
 export LANGSMITH_TRACING := false
 

@@ -75,7 +75,7 @@ def app() -> None:
 @database_option
 def run(**options: Any) -> None:
     """Answer QUESTION, or every row of --tasks, designing a workflow for each."""
-    from .commands import run_command
+    from .commands.runs import run_command
 
     run_command(options)
 
@@ -90,7 +90,7 @@ def run(**options: Any) -> None:
 @database_option
 def resume(**options: Any) -> None:
     """Go on with the run on THREAD where it stopped. Finished work is not done again."""
-    from .commands import resume_command
+    from .commands.runs import resume_command
 
     resume_command(options)
 
@@ -101,7 +101,7 @@ def resume(**options: Any) -> None:
 @database_option
 def runs(**options: Any) -> None:
     """List the runs of a database, newest first."""
-    from .commands import runs_command
+    from .commands.runs import runs_command
 
     runs_command(options)
 
@@ -114,7 +114,7 @@ def runs(**options: Any) -> None:
 @database_option
 def show(**options: Any) -> None:
     """Show the run on THREAD: stages, operators, inputs, outputs, feedback, cost."""
-    from .commands import show_command
+    from .commands.runs import show_command
 
     show_command(options)
 
@@ -142,7 +142,7 @@ def sandbox() -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object an attempt and line.")
 def check(**options: Any) -> None:
     """Try to break out of the sandbox, in every way of the self-check. Exit code 1 if anything got through."""
-    from .commands import sandbox_check_command
+    from .commands.runs import sandbox_check_command
 
     sys.exit(sandbox_check_command(options))
 

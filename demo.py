@@ -9,7 +9,7 @@ from typing import Any
 from .checkpoints.runner import RunResult
 from .checkpoints.session import Session
 from .checkpoints.trace import trace_tree
-from .commands import notice, resumable, run_with_bar, session_for
+from .commands.runs import notice, resumable, run_with_bar, session_for
 from .console import families_table, output_console, results_table
 from .graphs.build import SYSTEMS
 from .training.tasks import FAMILIES

@@ -13,6 +13,7 @@ from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
 from .budget import Budget, Usage, spend
+from .call_record import CallRecord
 from .memory import Entry
 from .messages import append_messages
 from .operation import Operation, Planned
@@ -55,8 +56,25 @@ class Place(TypedDict):
     """Number of the decision being made, from 1."""
 
 
+class Origin(TypedDict):
+    """The checkpoint that a run was forked from. Runs with the same thread and checkpoint are one group: samples of
+    what can follow one and the same past."""
+
+    thread: str
+    checkpoint: str
+    run: str
+    """Id of the run that was forked."""
+    turn: int
+    """The turn that was about to be decided."""
+    sample: int
+    """Number of the fork in its group, from 1; the forked run's own continuation counts as 0."""
+
+
 class Run(Place):
     """Who this run is."""
+
+    origin: Origin | None
+    """Where it was forked from; None: it began by itself."""
 
     task: str | None
     """Id of the task; None: it has none."""
@@ -123,6 +141,8 @@ class State(TypedDict, total=False):
     turns: Annotated[list[Turn], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
     operations: Annotated[list[Operation], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
     memory: Annotated[list[Entry], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
+    calls: Annotated[list[CallRecord], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
+    """Every model call of the run as it was sent and sampled: what training reads."""
     remaining_steps: RemainingSteps
     """Super-steps that the caller's `recursion_limit` still allows; not stored."""
     canvas: dict[str, Any] | None

@@ -21,7 +21,7 @@ class Turn(TypedDict):
     attempt: int
     """0 for the first reply, 1.. for repairs of the same decision."""
     call: str
-    """Idempotency key of the model call: where the journal keeps what was really sent and sampled."""
+    """Id of the model call in `calls`, which has what was really sent and sampled; empty: none was answered."""
     reply: str | None
     """The text as sampled; None: the provider gave none."""
     action: dict[str, Any] | None

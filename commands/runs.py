@@ -1,4 +1,4 @@
-"""What each command does once its arguments are read. Loaded by the command that runs, and only then."""
+"""Runs made, taken up again, listed and shown."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from typing import Any, Final, cast
 
 from rich.table import Table
 
-from .checkpoints.canvas import canvas_chart
-from .checkpoints.mermaid import mermaid
-from .checkpoints.runner import RunResult, resume_run, start_run
-from .checkpoints.session import Session
-from .checkpoints.threads import list_threads
-from .checkpoints.trace import trace_tree
-from .console import (
+from ..checkpoints.canvas import canvas_chart
+from ..checkpoints.mermaid import mermaid
+from ..checkpoints.runner import RunResult, resume_run, start_run
+from ..checkpoints.session import Session
+from ..checkpoints.threads import list_threads
+from ..checkpoints.trace import trace_tree
+from ..console import (
     OFFLINE_NOTICE,
     error_console,
     output_console,
@@ -30,17 +30,17 @@ from .console import (
     results_table,
     tell,
 )
-from .errors import UsageError
-from .graphs.budget import RESOURCES, Budget
-from .graphs.context import Context
-from .graphs.operation import derived_seed
-from .graphs.state import Task
-from .operators.registry import Registry
-from .operators.sandbox import open_sandbox, self_check
-from .operators.tools.named import tools_named
-from .policies.policies import Policies
-from .training.tasks import check_answer
-from .training.tasks.task_file import TaskRow, read_task_file
+from ..errors import UsageError
+from ..graphs.budget import RESOURCES, Budget
+from ..graphs.context import Context
+from ..graphs.operation import derived_seed
+from ..graphs.state import Task
+from ..operators.registry import Registry
+from ..operators.sandbox import open_sandbox, self_check
+from ..operators.tools.named import tools_named
+from ..policies.policies import Policies
+from ..training.tasks import check_answer
+from ..training.tasks.task_file import TaskRow, read_task_file
 
 Options = Mapping[str, Any]
 COLLECT_EVERY: Final = 50_000

@@ -1,0 +1,120 @@
+"""A prompt and what it adds to another one are the same thing: `restored(told(p, parent), parent) == p`, to the last
+token and character, whatever the two have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+from .call_record import CallRecord, Message, PromptRecord
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """A call's prompt and reply in full."""
+
+    id: str
+    messages: list[Message]
+    """The prompt's."""
+    reply: Message
+    prompt_ids: list[int] | None
+    """None: unknown."""
+    token_ids: list[int] | None
+    """Sampled; None: unknown."""
+
+    @property
+    def conversation(self) -> list[Message]:
+        """Prompt and reply."""
+        return [*self.messages, self.reply]
+
+    @property
+    def tokens(self) -> list[int] | None:
+        """Prompt and completion; None: unknown."""
+        if self.prompt_ids is None or self.token_ids is None:
+            return None
+        return [*self.prompt_ids, *self.token_ids]
+
+
+def told(messages: list[Message], ids: list[int] | None, parent: Spoken | None) -> PromptRecord:
+    """The prompt (`ids` None: unknown) relative to `parent` (None: there is none)."""
+    if parent is None:
+        return PromptRecord(parent=None, messages=0, characters=0, rest=messages, tokens=0, ids=ids, continues=False)
+    before, tokens = parent.conversation, parent.tokens
+    kept = shared(messages, before)
+    rest, characters = messages[kept:], 0
+    if rest and kept < len(before):
+        characters = _characters(rest[0], before[kept])
+        rest = [{**rest[0], "content": rest[0]["content"][characters:]}, *rest[1:]] if characters else rest
+    known = 0 if ids is None or tokens is None else shared(ids, tokens)
+    return PromptRecord(
+        parent=parent.id, messages=kept, characters=characters, rest=rest, tokens=known,
+        ids=None if ids is None else ids[known:], continues=tokens is not None and known == len(tokens),
+    )  # fmt: skip
+
+
+def restored(record: CallRecord, parent: Spoken | None) -> Spoken:
+    """The call in full. `parent` is the call that its prompt is told relative to, None where it names none. Raises
+    ValueError for another one."""
+    prompt = record["prompt"]
+    if prompt["parent"] != (parent.id if parent else None):
+        raise ValueError(f"call {record['id']} is told relative to {prompt['parent']}, not to {parent and parent.id}")
+    messages, ids = prompt["rest"], prompt["ids"]
+    if parent is not None:
+        before = parent.conversation
+        if prompt["characters"]:
+            start = before[prompt["messages"]]["content"][: prompt["characters"]]
+            messages = [{**messages[0], "content": start + messages[0]["content"]}, *messages[1:]]
+        messages = [*before[: prompt["messages"]], *messages]
+        if ids is not None:
+            ids = [*(parent.tokens or [])[: prompt["tokens"]], *ids]
+    reply = record["message"] or {"role": "assistant", "content": record["reply"]}
+    return Spoken(record["id"], messages, reply, ids, record["token_ids"])
+
+
+def spoken(records: Iterable[CallRecord]) -> Iterator[tuple[CallRecord, Spoken]]:
+    """Each record with its call in full, in an order in which parents come first. Raises ValueError for a parent that
+    is not among the records before it."""
+    known: dict[str, Spoken] = {}
+    for record in records:
+        yield record, known.setdefault(record["id"], restored(record, _parent(record, known)))
+
+
+def spoken_of(record: CallRecord, records: Mapping[str, CallRecord]) -> Spoken:
+    """One call in full, from the `records` by id that its parents are among."""
+    line = [record]
+    while (above := line[-1]["prompt"]["parent"]) is not None:
+        if above not in records:
+            raise ValueError(f"call {line[-1]['id']} is told relative to {above}, which is not there")
+        line.append(records[above])
+    found: Spoken | None = None
+    for one in reversed(line):
+        found = restored(one, found)
+    assert found is not None, "the line has at least the record itself"
+    return found
+
+
+def shared(one: list[int] | list[Message], other: list[int] | list[Message]) -> int:
+    """Length of the common prefix."""
+    most = min(len(one), len(other))
+    if one[:most] == other[:most]:
+        return most
+    return next(place for place in range(most) if one[place] != other[place])
+
+
+def _characters(one: Message, other: Message) -> int:
+    ours, theirs = one.get("content"), other.get("content")
+    same = {**one, "content": None} == {**other, "content": None}
+    if not same or not isinstance(ours, str) or not isinstance(theirs, str):
+        return 0
+    low, high = 0, min(len(ours), len(theirs))
+    while low < high:  # slices compare in C, characters do not
+        middle = (low + high + 1) // 2
+        low, high = (middle, high) if ours[low:middle] == theirs[low:middle] else (low, middle - 1)
+    return low
+
+
+def _parent(record: CallRecord, known: Mapping[str, Spoken]) -> Spoken | None:
+    above = record["prompt"]["parent"]
+    if above is not None and above not in known:
+        raise ValueError(f"call {record['id']} is told relative to {above}, which did not come before it")
+    return None if above is None else known[above]
