@@ -14,6 +14,7 @@ from langchain_core.messages import AIMessage
 from langchain_core.runnables import Runnable
 
 from ..sampling import Sampling
+from .prefix import Prefix
 from .price import Price
 from .sent import headers_for
 
@@ -37,17 +38,31 @@ class Policy:
     price: Price | None = None
     """USD per million tokens in and out; None: unknown."""
 
+    @property
+    def bridges(self) -> bool:
+        """Whether the model takes a conversation's earlier tokens as they were (`prefix.py`)."""
+        return bool(getattr(self.chat, "bridges", False))
+
     def at(
-        self, sampling: Sampling, *, seed: int, key: str, schema: dict[str, Any] | None = None
+        self,
+        sampling: Sampling,
+        *,
+        seed: int,
+        key: str,
+        schema: dict[str, Any] | None = None,
+        prefix: Prefix | None = None,
     ) -> Runnable[LanguageModelInput, AIMessage]:
         """The model for one operation. `key` identifies the operation to the server in each attempt at it (headers
-        `X-Request-Id`, `Idempotency-Key`); `schema` (None: free text) constrains decoding where `constrain` says so."""
+        `X-Request-Id`, `Idempotency-Key`); `schema` (None: free text) constrains decoding where `constrain` says so;
+        `prefix` (None: nothing came before) goes to models that bridge."""
         if self.offline:
             return self.chat.bind(seed=seed)
         asked = self._decoding(sampling, seed)
+        bridged = {"prefix": prefix} if prefix is not None and self.bridges else {}
         if _speaks_openai(self.chat):
-            return self.chat.bind(**asked, extra_headers=headers_for(key), **self._constraint(schema))
-        return self.chat.model_copy(update=asked) if asked else self.chat
+            return self.chat.bind(**asked, extra_headers=headers_for(key), **self._constraint(schema), **bridged)
+        chat = self.chat.model_copy(update=asked) if asked else self.chat
+        return chat.bind(**bridged) if bridged else chat
 
     def _decoding(self, sampling: Sampling, seed: int) -> dict[str, Any]:
         known = type(self.chat).model_fields

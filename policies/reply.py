@@ -8,7 +8,7 @@ one place, `message.response_metadata["flowwright"]`; nothing of it is in the co
 from __future__ import annotations
 
 from math import ceil
-from typing import Any
+from typing import Any, Literal
 
 from langchain_core.messages import AIMessage, BaseMessage
 from pydantic import BaseModel, ConfigDict, Field
@@ -27,7 +27,7 @@ _FINISH = {
 }
 _FINISH_KEYS = ("finish_reason", "stop_reason", "done_reason", "stopReason")
 _MODEL_KEYS = ("model_name", "model", "model_id")
-_RECORDED = {"prompt_token_ids", "token_ids", "logprobs", "tokens_incomplete", "sent"}
+_RECORDED = {"prompt_token_ids", "token_ids", "logprobs", "logprobs_mode", "version", "tokens_incomplete", "sent"}
 _CHARACTERS_PER_TOKEN = 4
 
 
@@ -52,6 +52,11 @@ class Reply(BaseModel):
     """The sampled tokens; None as above."""
     logprobs: list[float] | None = None
     """One natural-log probability per sampled token, of the distribution the server reports; None as above."""
+    logprobs_mode: Literal["processed", "raw"] | None = None
+    """Which one that is: `processed`, the one sampled from; `raw`, the one before temperature, nucleus and penalties;
+    None: unknown."""
+    version: str | None = None
+    """What exactly answered: an adapter's name with its number, a fingerprint of local weights; None: unknown."""
     tokens_incomplete: bool = False
     """True: token ids were asked for and came back missing or in numbers that do not agree. Not for training."""
     sent: dict[str, Any] | None = None
