@@ -40,7 +40,7 @@ class PromptRecord(TypedDict):
 
 
 class CallRecord(TypedDict):
-    """One answered model call of a run."""
+    """One model call of a run."""
 
     id: str
     """`RUN/TURN/ROLE/PLACE/SAMPLE.SEQUENCE`; unique in a store."""
@@ -95,10 +95,12 @@ class CallRecord(TypedDict):
     output_tokens: int
     estimated: bool
     """Whether the counts are guessed because the provider gave none."""
+    money: float | None
+    """USD; None: the model has no known price."""
     began: float
     """Unix seconds."""
     seconds: float
     """Wall clock until the answer was whole, retries included."""
     error: str | None
-    """Why the reply could not be used as it came (a malformed tool call, a broken stream), where the graph is not ours;
-    None: nothing was wrong with it."""
+    """`CODE: MESSAGE` of a call that failed for good (no tokens then), or, where the graph is not ours, of a reply that
+    could not be used as it came (a malformed tool call, a broken stream; with tokens); None: nothing was wrong."""

@@ -80,16 +80,27 @@ def spoken(records: Iterable[CallRecord]) -> Iterator[tuple[CallRecord, Spoken]]
 
 
 def spoken_of(record: CallRecord, records: Mapping[str, CallRecord]) -> Spoken:
-    """One call in full, from the `records` by id that its parents are among."""
+    """One call in full, from the `records` by id that its parents are among. Raises ValueError where one is missing."""
+    found = spoken_in(lineage(record, records))
+    assert found is not None, "the line has at least the record itself"
+    return found
+
+
+def lineage(record: CallRecord, records: Mapping[str, CallRecord]) -> list[CallRecord]:
+    """The record, and before it the calls that its prompt rests on, the first of which stands alone."""
     line = [record]
     while (above := line[-1]["prompt"]["parent"]) is not None:
         if above not in records:
             raise ValueError(f"call {line[-1]['id']} is told relative to {above}, which is not there")
         line.append(records[above])
+    return line[::-1]
+
+
+def spoken_in(line: Iterable[CallRecord]) -> Spoken | None:
+    """The last call of a lineage in full; None of an empty one."""
     found: Spoken | None = None
-    for one in reversed(line):
+    for one in line:
         found = restored(one, found)
-    assert found is not None, "the line has at least the record itself"
     return found
 
 

@@ -3,7 +3,6 @@ apart from the turn limit; every reply is kept as a turn, and nothing of an inva
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass, field
 
 from langgraph.runtime import Runtime
@@ -11,7 +10,7 @@ from langgraph.types import Command
 
 from ...policies.faults import ProviderError, ReplyError
 from ...policies.reply import Reply
-from ..budget import exhausted, left, spend
+from ..budget import exhausted, spend
 from ..call import Caller
 from ..context import Context
 from ..correction import corrections
@@ -63,15 +62,12 @@ class Designer:
         if (no_room := out_of_steps(state)) is not None:
             return stop({}, no_room)
         scene = self.services.scene(state)
-        calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
-        caller = self.services.caller(
-            state["run"], "designer", str(state["run"]["attempt"]), calls=calls, seconds=seconds
-        )
-        began = time.monotonic()
+        number = state["run"]["attempt"]
+        caller = self.services.asking(state, runtime, "designer", str(number), number)
         attempt = await self.ask(scene, caller)
-        usage = spend(caller.usage, {"seconds": time.monotonic() - began})
+        usage = spend(caller.usage, {"seconds": caller.active_seconds})
         turn = record(state, attempt, caller)
-        return self.route(state, attempt, {"turns": [turn], "usage": usage})
+        return self.route(state, attempt, {"turns": [turn], "usage": usage, "calls": caller.records})
 
     async def ask(self, scene: Scene, caller: Caller) -> Attempt:
         """One model call and the reading of its reply. Never raises for what the model wrote."""
@@ -138,7 +134,7 @@ def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
     reading = attempt.reading
     return Turn(
         at=[run["turn"], run["attempt"]],
-        turn=run["turn"], attempt=run["attempt"], call=caller.last_key,
+        turn=run["turn"], attempt=run["attempt"], call=caller.made[-1]["id"] if attempt.reply else "",
         reply=attempt.reply.text if attempt.reply else None, action=reading.action if reading else None,
         notices=[*(reading.notices if reading else ()), *(decision.notices if isinstance(decision, Plan) else ())],
         outcome=attempt.outcome, faults=attempt.faults,

@@ -76,7 +76,7 @@ class Executor:
     async def __call__(self, work: Work, runtime: Runtime[Context]) -> Command[str]:
         """Run the operation and report it."""
         template = self.services.registry[work["operation"]["operator"]]
-        attempt = Attempt(work, template, work["operation"], self.caller_for(work, template))
+        attempt = Attempt(work, template, work["operation"], self.caller_for(work, template, runtime))
         began = time.monotonic()
         try:
             attempt.outcome = await self.run(attempt)
@@ -84,17 +84,18 @@ class Executor:
             attempt.fault = fault_of(error, work["operation"]["id"])
         record = attempt.record(time.monotonic() - began)
         update: Update = {"operations": [record], "usage": {**record["usage"], "seconds": 0.0}}
+        if attempt.caller is not None and attempt.caller.made:
+            update["calls"] = attempt.caller.records
         if attempt.outcome is not None:
             update["memory"] = [entry_of(attempt.outcome, attempt.planned)]
         return Command(update=update)
 
-    def caller_for(self, work: Work, template: OperatorTemplate) -> Caller | None:
+    def caller_for(self, work: Work, template: OperatorTemplate, runtime: Runtime[Context]) -> Caller | None:
         """The metered model of an operation that needs one."""
         if model_calls(template, work["operation"]["arguments"]) == 0:
             return None
-        return self.services.caller(
-            work["run"], "executor", work["operation"]["id"], calls=work["calls"], seconds=work["seconds"]
-        )
+        place, index = work["operation"]["id"], work["operation"]["at"][-1]
+        return self.services.caller(work["run"], runtime, "executor", place, index, work["calls"], work["seconds"])
 
     async def run(self, attempt: Attempt) -> Outcome:
         """The outcome. Raises FlowwrightError where there is none."""

@@ -3,7 +3,6 @@ where no model can be asked any more, the candidate itself is the answer."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 
 from langchain_core.messages import AIMessage
@@ -14,7 +13,7 @@ from langgraph.types import Command
 from ...errors import FlowwrightError
 from ...operators.normal_form import same_answer
 from ...operators.outcome import Outcome
-from ..budget import exhausted, left, spend
+from ..budget import exhausted, spend
 from ..closing import Closing
 from ..context import Context
 from ..evidence import contradicted, evidence_for
@@ -48,7 +47,7 @@ class Generator:
         scene, stop = self.services.scene(state), state.get("stop")
         closing = self.services.system.closing(scene)
         candidate = None if closing.candidate is None else scene.memory[closing.candidate]
-        worded, update = await self.worded(scene, closing)
+        worded, update = await self.worded(scene, closing, runtime)
         standing = None if closing.fallback is None else scene.memory[closing.fallback]
         made = chosen(worded, candidate or (standing if worded is None else None))
         if made is None:
@@ -62,15 +61,13 @@ class Generator:
         update |= {"status": status, "answer": made.answer, "evidence": evidence, "messages": [said(state, made.text)]}
         return Command(update=update, goto=END)
 
-    async def worded(self, scene: Scene, closing: Closing) -> tuple[Answer | None, Update]:
+    async def worded(self, scene: Scene, closing: Closing, runtime: Runtime[Context]) -> tuple[Answer | None, Update]:
         """What the generator's model makes of it, and the cost; None: it is not to be asked, or failed."""
         state = scene.state
         spent_out = exhausted(state["budget"], state["usage"], ("calls", "tokens", "money", "seconds"))
         if closing.operator is None or spent_out:
             return None, {}
-        calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
-        caller = self.services.caller(state["run"], "generator", "answer", calls=calls, seconds=seconds)
-        began = time.monotonic()
+        caller = self.services.asking(state, runtime, "generator", "answer")
         try:
             template = self.services.registry[closing.operator]
             outcome: Outcome = await template.bind(closing.instruction, closing.inputs, model=caller).ainvoke({})
@@ -78,7 +75,8 @@ class Generator:
             made = Answer(outcome.content, answer, generated=True) if answer else None
         except FlowwrightError:
             made = None
-        return made, {"usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
+        usage = spend(caller.usage, {"seconds": caller.active_seconds})
+        return made, {"usage": usage, "calls": caller.records}
 
 
 def answer_in(outcome: Outcome, closing: Closing, stop: Stop | None) -> str | None:

@@ -47,7 +47,7 @@ def seen(state: State, update: Update) -> State:
 def joined(first: Update, second: Update) -> Update:
     """One update that does what both would have done, one after the other."""
     both: Update = {**first, **second}
-    for name in ("turns", "operations", "memory", "messages"):
+    for name in ("turns", "operations", "memory", "calls", "messages"):
         if name in first and name in second:
             both[name] = [*first[name], *second[name]]
     if "usage" in first and "usage" in second:

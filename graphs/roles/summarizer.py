@@ -5,7 +5,6 @@ before the first decision is a step of its own, so that the run is on record bef
 from __future__ import annotations
 
 import secrets
-import time
 from typing import Any, Final, cast
 from uuid import uuid4
 
@@ -18,7 +17,7 @@ from ...operators.context import excerpt
 from ...operators.prompt import Prompt
 from ...policies.reply import Reply
 from ...sampling import Sampling
-from ..budget import Budget, Resource, checked, left, spend
+from ..budget import Budget, checked, left, spend
 from ..context import Context
 from ..faults import fault_of
 from ..memory import PROBLEM, Entry, entry
@@ -28,9 +27,8 @@ from ..state import Run, State, Task
 from ..view import problem_text
 from .role import Update
 
-LIMITS: Final[tuple[Resource, ...]] = ("calls", "seconds")
 ANALYSIS: Final = "analysis@1"
-EMPTY: Final[Update] = {"turns": [], "operations": []}
+EMPTY: Final[Update] = {"turns": [], "operations": [], "calls": []}
 PROMPT: Final = Prompt.load("flowwright.graphs", "summarizer")
 SUMMARY: Final = Sampling(temperature=0.01, max_tokens=700)
 
@@ -52,11 +50,11 @@ class Summarizer:
             return Command(update=update, goto="summarizer" if opens else "designer")
         run = state["run"]
         if is_unopened(state) and (question := self.services.system.opening(self.services.scene(state))) is not None:
-            return Command(update=await self.open(state, question), goto="designer")
+            return Command(update=await self.open(state, question, runtime), goto="designer")
         # Only a channel that is written gets snapshots, and reading a state goes back to the oldest snapshot of all.
         update = {"run": {**run, "turn": run["turn"] + 1, "attempt": 0}, "usage": {"turns": 1}, "messages": []}
         if "summarizer" in self.services.policies:
-            update |= await self.summarize(state)
+            update |= await self.summarize(state, runtime)
         return Command(update=update, goto="designer")
 
     def start(self, state: State, context: Context) -> Update:
@@ -83,7 +81,7 @@ class Summarizer:
         if allowed is not None:
             services.registry.allow(allowed)
         return Run(
-            id=uuid4().hex[:16], task=task.get("id"), number=number, system=services.system.name,
+            id=uuid4().hex[:16], origin=None, task=task.get("id"), number=number, system=services.system.name,
             preset=services.preset.name, seed=secrets.randbits(31) if context.seed is None else context.seed,
             operators=allowed, policies={role: policy.name for role, policy in services.policies.items()},
             approvals=[name for name in services.offered if services.registry[name].approval],
@@ -100,39 +98,35 @@ class Summarizer:
                 raise UsageError(f"a money budget needs prices, and {unpriced[0]} has none", fix=fix)
         return budget
 
-    async def open(self, state: State, question: Question) -> Update:
+    async def open(self, state: State, question: Question, runtime: Runtime[Context]) -> Update:
         """The answer to the system's opening question, as the entry `analysis@1`. A failure is on record in its place:
         the run goes on without."""
-        run, calls, seconds = state["run"], *(left(state["budget"], state["usage"], one) for one in LIMITS)
-        caller = self.services.caller(run, "summarizer", "analysis", calls=calls, seconds=seconds)
-        began = time.monotonic()
+        caller = self.services.asking(state, runtime, "summarizer", "analysis")
         made = entry(ANALYSIS, "analysis", "summarizer", "(no analysis)", at=[0, 2])
         try:
             reply = Reply.of(await caller.model_for(question.sampling, 0, question.schema).ainvoke(question.messages))
             made["content"] = reply.text.strip() or made["content"]
         except FlowwrightError as error:
             made["data"] = {"fault": dict(fault_of(error))}
-        return {"memory": [made], "usage": spend(caller.usage, {"seconds": time.monotonic() - began})}
+        usage = spend(caller.usage, {"seconds": caller.active_seconds})
+        return {"memory": [made], "usage": usage, "calls": caller.records}
 
-    async def summarize(self, state: State) -> Update:
+    async def summarize(self, state: State, runtime: Runtime[Context]) -> Update:
         """A model's summary of what is new, as a memory entry; a failure is on record in its place."""
         scene, run = self.services.scene(state), state["run"]
         latest = [one for one in scene.memory.entries if (one["operation"] or "").startswith(f"op_{run['turn']}_")]
-        calls = left(state["budget"], state["usage"], "calls")
-        if not latest or calls == 0:
+        if not latest or left(state["budget"], state["usage"], "calls") == 0:
             return {}
-        seconds = left(state["budget"], state["usage"], "seconds")
-        caller = self.services.caller(run, "summarizer", "summary", calls=calls, seconds=seconds)
+        caller = self.services.asking(state, runtime, "summarizer", "summary")
         values = {"problem": problem_text(scene), "entries": "\n\n".join(told(one) for one in latest)}
-        began = time.monotonic()
         made = entry(scene.memory.next_key("summary"), "summary", "summarizer", "(no summary)", at=[run["turn"] + 1, 0])
         try:
             reply = await (PROMPT.chat() | caller(SUMMARY, 0)).ainvoke(values)
             made["content"] = reply.text.strip() or made["content"]
         except FlowwrightError as error:
             made["data"] = {"fault": dict(fault_of(error))}
-        usage = spend(caller.usage, {"turns": 1, "seconds": time.monotonic() - began})
-        return {"memory": [made], "usage": usage}
+        usage = spend(caller.usage, {"turns": 1, "seconds": caller.active_seconds})
+        return {"memory": [made], "usage": usage, "calls": caller.records}
 
 
 def told(one: Entry) -> str:

@@ -3,7 +3,6 @@ runtime's rules come first: no model can talk it out of a limit, and a model tha
 
 from __future__ import annotations
 
-import time
 from typing import Final
 
 from langgraph.runtime import Runtime
@@ -11,7 +10,7 @@ from langgraph.types import Command
 
 from ...policies.faults import ProviderError
 from ...policies.reply import Reply
-from ..budget import Budget, Resource, Usage, exhausted, left, spend
+from ..budget import Budget, Resource, Usage, exhausted, spend
 from ..context import Context
 from ..dispatch import next_layer, unfinished
 from ..faults import BudgetExhausted, fault_of
@@ -55,7 +54,7 @@ class Verifier:
                 update["stage"] = Stage(id=stage["id"], operations=planned, running=layer.running)
                 return Command(update=update, goto=layer.ready)
             update["stage"] = None
-        return await self.conclude(state, update)
+        return await self.conclude(state, update, runtime)
 
     def added(self, stage: Stage, scene: Scene) -> list[Planned]:
         """What the results so far made possible. Nothing once an operation was skipped: a limit ended the turn."""
@@ -63,27 +62,25 @@ class Verifier:
         cut = any(one["id"] in ids and one["status"] == "skipped" for one in scene.state.get("operations", []))
         return [] if cut else self.services.system.more(scene)
 
-    async def conclude(self, state: State, update: Update) -> Command[str]:
+    async def conclude(self, state: State, update: Update, runtime: Runtime[Context]) -> Command[str]:
         """The turn is over: go on, or stop with a reason."""
         usage = spend(state["usage"], update.get("usage", {}))
         stop = state.get("stop") or out_of_steps(state)
         if stop is None and exhausted(state["budget"], usage, PAID) is None:
-            stop = await self.review(state, update)
+            stop = await self.review(state, update, runtime)
         stop = stop or out_of_budget(state["budget"], usage)
         if stop is None:
             return Command(update=update, goto="summarizer")
         return Command(update={**update, "stop": stop}, goto="generator")
 
-    async def review(self, state: State, update: Update) -> Stop | None:
+    async def review(self, state: State, update: Update, runtime: Runtime[Context]) -> Stop | None:
         """What the verifier's model says, where the system asks it, kept as a memory entry; a stop where it says so.
         Its failure is on record and ends nothing."""
         scene, run = self.services.scene(state), state["run"]
         question = self.services.system.review(scene)
         if question is None:
             return None
-        calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
-        caller = self.services.caller(run, "verifier", "verdict", calls=calls, seconds=seconds)
-        began = time.monotonic()
+        caller = self.services.asking(state, runtime, "verifier", "verdict")
         made = entry(scene.memory.next_key("verdict"), "verdict", "verifier", "(no verdict)", at=[run["turn"], LAST])
         judgement = None
         try:
@@ -92,8 +89,8 @@ class Verifier:
             made = kept(made, judgement)
         except (ProviderError, BudgetExhausted) as error:
             made["data"] = {"stop": False, "fault": dict(fault_of(error))}
-        cost = spend(caller.usage, {"seconds": time.monotonic() - began})
-        update |= {"memory": [made], "usage": spend(cost, update.get("usage", {}))}
+        cost = spend(caller.usage, {"seconds": caller.active_seconds})
+        update |= {"memory": [made], "usage": spend(cost, update.get("usage", {})), "calls": caller.records}
         if judgement is None or not judgement.stop:
             return None
         return Stop(by="verifier", settled=True, reason=judgement.analysis, candidate=None)
