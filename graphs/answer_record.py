@@ -1,4 +1,4 @@
-"""What is kept of an answer: every field is read off the reply, none made up, and equal whether it came or is recalled."""
+"""What is kept of an answer: each field is read off the reply, none made up; it is equal when it is recalled."""
 
 from __future__ import annotations
 

@@ -19,6 +19,7 @@ from .system import Scene
 
 SPAN: Final = 4_000
 """Characters that one inspection shows."""
+_NODE: Final = '{"node": "'
 LISTED: Final = 60
 """Nodes that are listed with their state."""
 
@@ -32,6 +33,7 @@ def canvas_lines(scene: Scene, board: Board, found: Walked, detail: Detail) -> I
         yield _line({"nodes_left_out": len(nodes) - LISTED})
     result = scene.memory[found.result] if found.result else None
     whole: dict[str, Any] = {"canvas": excerpt(dsl_of(board.canvas), 2_000) or "(empty)"}
+    whole |= {"nodes": [one.id for one in nodes[:LISTED]]} if nodes else {}
     if result is not None:
         answer = excerpt(result["answer"] or result["content"], detail.excerpt or 80)
         whole |= {"result": result["key"], "answer": answer}
@@ -39,6 +41,15 @@ def canvas_lines(scene: Scene, board: Board, found: Walked, detail: Detail) -> I
     if board.awaited is not None:
         operator, node, number, of = board.awaited
         yield _line({"awaiting_prompt_of": operator, "node": node, "number": number, "of": of})
+
+
+def latest(lines: Iterator[str]) -> set[str]:
+    """Of lines about nodes the last one of each node."""
+    known = {}
+    for line in lines:
+        if line.startswith(_NODE):
+            known[line[len(_NODE) :].partition('"')[0]] = line
+    return {*known.values()}
 
 
 def node_facts(scene: Scene, found: Walked, node: Node, detail: Detail) -> dict[str, Any]:

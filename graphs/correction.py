@@ -1,4 +1,4 @@
-"""A refused reply is quoted back with every reason, within a bound, as the conversation that it was."""
+"""A refused reply is answered with every reason, in the conversation that it was; within a bound."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
+from .conversation import conversation, last_decision
 from .faults import Fault
 from .state import State
+from .turn import Turn
 
 LATEST: Final = 4
 """Refused replies that are quoted."""
@@ -16,15 +18,32 @@ QUOTED: Final = 12_000
 
 
 def corrections(state: State) -> list[BaseMessage]:
-    """The latest refused replies of the decision being made, and what was wrong with each."""
+    """The latest refused replies of the decision being made, and what was wrong with each, after a prompt that is told
+    anew."""
     turn, said = state["run"]["turn"], list[BaseMessage]()
     refused = [one for one in state.get("turns", []) if one["turn"] == turn and one["outcome"] == "refused"][-LATEST:]
     for one in refused:
         room = QUOTED // len(refused)
-        problems = within(room, "\n".join(line_of(reason) for reason in one["faults"]))
-        correction = f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected decision."
-        said += [AIMessage(within(room, one["reply"] or "")), HumanMessage(correction)]
+        said += [AIMessage(within(room, one["reply"] or "")), HumanMessage(correction_of(one, room))]
     return said
+
+
+def correction_of(turn: Turn, room: int) -> str:
+    """What is said of a refused reply, in at most about `room` bytes."""
+    problems = within(room, "\n".join(line_of(reason) for reason in turn["faults"]))
+    return f"That was refused and nothing of it ran:\n{problems}\nReply with one corrected decision."
+
+
+def repaired(state: State) -> list[BaseMessage]:
+    """The conversation of the decision being made, with what was wrong with the last reply; empty where it has none, or
+    has become so long that it is told anew."""
+    turns = state.get("turns", [])
+    if not 0 < state["run"]["attempt"] <= LATEST or not turns or turns[-1]["outcome"] != "refused":
+        return []
+    last = last_decision(state)
+    if last is None or last["id"] != turns[-1]["call"]:
+        return []
+    return [*conversation(state), HumanMessage(correction_of(turns[-1], QUOTED // LATEST))]
 
 
 def within(room: int, text: str) -> str:

@@ -4,12 +4,13 @@ once."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final, cast
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import BaseMessage, HumanMessage
 from pydantic import TypeAdapter
 
 from ..operators.flowsteer import FLOWSTEER_OPERATORS
@@ -28,14 +29,15 @@ from .canvas.schema import action_schema
 from .canvas.tags import PromptText, read_tags
 from .canvas.walk import Walked, walk
 from .canvas.wire import read_json
-from .canvas_view import canvas_lines, observation
+from .canvas_view import canvas_lines, latest, observation
 from .closing import Closing
+from .conversation import conversation, told_lines
 from .correction import corrections
 from .decision import Decision, Finish, Plan
 from .dyflow import last_turns
 from .evidence import best_candidate
 from .faults import Fault, Refused, fault
-from .history import Detail, View, counted, fitted, history_lines, tokens_of
+from .history import LEVELS, Detail, View, counted, fitted, history_lines, tokens_of, turn_facts
 from .memory import Memory
 from .operation import Planned
 from .section import inert_json
@@ -87,17 +89,21 @@ class FlowSteer(System):
     presets = MappingProxyType({preset.name: preset for preset in (DEFAULT, PAPER)})
 
     def messages(self, scene: Scene) -> list[BaseMessage]:
-        """Rules and operators, the problem, then history, canvas, budget and feedback within the token budget."""
-        preset = preset_of(scene)
-        prompt = (TAGGED if preset.tags else DIRECTOR).chat()
-        constant = {"catalogue": scene.registry.catalogue(), "rules": preset.rules.told}
-        head = prompt.format_messages(**constant, problem="", state="")
-        said = [*head, *corrections(scene.state)]
-        spent = sum(tokens_of(message.text) for message in said) + (preset.designer.max_tokens or 0)
+        """The conversation so far and what is new, as long as both fit into the token budget; else, and at first, rules
+        and operators, the problem, then history, canvas, budget and feedback."""
         board = board_of(scene)
         shown = Shown(scene, board, walked(scene, board), self.warnings(scene))
-        view = fitted(shown.view, preset.context - spent)
-        return prompt.format_messages(**constant, problem=view.problem, state=view.state)
+        said = conversation(scene.state) if scene.state["run"]["attempt"] == 0 else []
+        if said:
+            going_on = [*said, HumanMessage(shown.news(said))]
+            if self.fits(going_on, scene):
+                return going_on
+        return told_anew(scene, shown)
+
+    def fits(self, messages: Sequence[BaseMessage], scene: Scene) -> bool:
+        """Whether prompt and reply fit into the token budget."""
+        preset = preset_of(scene)
+        return sum(tokens_of(one.text) for one in messages) + (preset.designer.max_tokens or 0) <= preset.context
 
     def schema(self, scene: Scene) -> dict[str, Any] | None:
         """One action; none for the tag format, which is free text."""
@@ -162,19 +168,44 @@ class Shown:
     def view(self, detail: Detail) -> View:
         """Problem and state in this much detail."""
         problem = question_text(self.scene, detail.problem)
-        sections = (
-            section("canvas", canvas_lines(self.scene, self.board, self.found, detail)),
-            section("history", history_lines(self.scene.state, detail)),
+        canvas = canvas_lines(self.scene, self.board, self.found, detail)
+        return View(problem, self.sections(detail, history_lines(self.scene.state, detail), canvas))
+
+    def news(self, said: list[BaseMessage]) -> str:
+        """What has changed since the conversation `said`: turns, and nodes of which something else is to be told."""
+        detail, known = LEVELS[0], latest(told_lines(said))
+        turns = [one for one in self.scene.state["turns"] if one["turn"] == self.scene.state["turns"][-1]["turn"]]
+        history = (json.dumps(turn_facts(one), ensure_ascii=False) for one in turns)
+        lines = canvas_lines(self.scene, self.board, self.found, detail)
+        return self.sections(detail, history, (one for one in lines if inert_json(one) not in known))
+
+    def sections(self, detail: Detail, history: Iterator[str], canvas: Iterator[str]) -> str:
+        """The state, section by section; what only grows comes first."""
+        feedback = [*self.observed(), *feedback_lines(self.scene, self.warnings)]
+        parts = (
+            section("history", history),
+            section("canvas", canvas),
             section("budget", [budget_line(self.scene.state)]),
-            section("feedback", counted([*self.observed(), *feedback_lines(self.scene, self.warnings)], detail.faults)),
+            section("feedback", counted(feedback, detail.faults)),
         )
-        return View(problem, "\n".join(sections))
+        return "\n".join(parts)
 
     def observed(self) -> Iterator[str]:
         """What the last decision brought to light."""
         turns = self.scene.state.get("turns", [])
         if turns and turns[-1]["observation"]:
             yield turns[-1]["observation"]
+
+
+def told_anew(scene: Scene, shown: Shown) -> list[BaseMessage]:
+    """The whole prompt, in as much detail as fits."""
+    preset = preset_of(scene)
+    prompt = (TAGGED if preset.tags else DIRECTOR).chat()
+    constant = {"catalogue": scene.registry.catalogue(), "rules": preset.rules.told}
+    said = [*prompt.format_messages(**constant, problem="", state=""), *corrections(scene.state)]
+    spent = sum(tokens_of(message.text) for message in said) + (preset.designer.max_tokens or 0)
+    view = fitted(shown.view, preset.context - spent)
+    return prompt.format_messages(**constant, problem=view.problem, state=view.state)
 
 
 def as_json(action: Action) -> dict[str, Any]:

@@ -101,6 +101,10 @@ class System(ABC):
         """The action in a reply: here its last JSON object that fits. Raises ReplyError or Refused."""
         return Reading(find_action(reply.text, self.shape, finish_reason=reply.finish_reason))
 
+    def fits(self, messages: Sequence[BaseMessage], scene: Scene) -> bool:
+        """Whether a prompt that went on growing may be sent. Here always; else `messages` tells it anew."""
+        return True
+
     def warnings(self, scene: Scene) -> Sequence[Fault]:
         """What the designer should know about its own course (loops, repeats). Here nothing."""
         return ()

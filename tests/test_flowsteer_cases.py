@@ -8,8 +8,10 @@ import re
 from canvas_script import FINISH, add, codes, node, outcomes, play
 from flowwright.graphs.canvas.board import Board
 from flowwright.graphs.canvas.dsl import dsl_of
-from flowwright.graphs.flowsteer import PAPER
+from flowwright.graphs.flowsteer import DEFAULT, PAPER, FlowSteer
 from flowwright.graphs.state import State
+from flowwright.graphs.system import Scene
+from flowwright.operators.registry import Registry
 
 
 def dsl(state: State) -> str:
@@ -132,17 +134,16 @@ def test_the_directors_prompt_never_exceeds_its_budget_however_long_everything_i
     rambling = json.dumps({"action": "set_prompt", "target": "node_99", "prompt": long})
     actions = [add("Custom", "x" * 1_900), rambling, rambling, add("Review"), add("Revise"), FINISH]
     state, designer, _ = play(actions, lambda *_: f"{long}\nVerdict: accept\nAnswer: {long[:3000]}", question=long)
-    from flowwright.graphs.flowsteer import DEFAULT
     from flowwright.graphs.history import tokens_of
 
     assert max(tokens_of(prompt) for prompt in designer.prompts) + 2048 <= DEFAULT.context
     assert state["status"] in ("finished", "best_effort")
 
 
-def test_older_turns_become_one_line_and_the_latest_stay_verbatim() -> None:
+def test_told_anew_older_turns_become_one_line_and_the_latest_stay_verbatim() -> None:
     actions = [*(add("Custom", f"attempt {number}") for number in range(6)), FINISH]
-    _, designer, _ = play(actions)
-    last = designer.prompts[-1]
+    state, _, _ = play(actions)
+    last = FlowSteer().messages(Scene.of({**state, "calls": []}, DEFAULT, Registry.load()))[-1].text
     history = [json.loads(line) for line in last.partition("<history>\n")[2].partition("\n</history>")[0].splitlines()]
     told, verbatim = history[:6], history[6:]
     assert [one["turn"] for one in told] == [1, 2, 3, 4, 5, 6]

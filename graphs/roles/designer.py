@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from langchain_core.messages import BaseMessage
 from langgraph.runtime import Runtime
 from langgraph.types import Command
 
@@ -13,14 +14,14 @@ from ...policies.reply import Reply
 from ..budget import exhausted, spend
 from ..call import Caller
 from ..context import Context
-from ..correction import corrections
+from ..correction import corrections, repaired
 from ..decision import Decision, Finish, GiveUp, Plan
 from ..dispatch import next_layer
 from ..faults import BudgetExhausted, Fault, Refused, fault_of
 from ..services import Services
 from ..state import Stage, State, Stop
 from ..steps import out_of_steps
-from ..system import Reading, Scene
+from ..system import Reading, Scene, System
 from ..turn import Outcome, Turn
 from .role import Update
 
@@ -75,10 +76,9 @@ class Designer:
         if exhausted(scene.state["budget"], scene.state["usage"], ("calls", "tokens", "money", "seconds")):
             attempt.faults = [fault_of(BudgetExhausted("the budget allows no further decision"))]
             return attempt
-        messages = [*system.messages(scene), *corrections(scene.state)]
         model = caller.model_for(self.services.preset.designer, schema=system.schema(scene))
         try:
-            attempt.reply = Reply.of(await model.ainvoke(messages))
+            attempt.reply = Reply.of(await model.ainvoke(prompt(system, scene)))
             attempt.reading = system.read(attempt.reply, scene)
             attempt.decision = system.decide(attempt.reading.action, scene)
         except Refused as refusal:
@@ -121,6 +121,12 @@ class Designer:
         return Command(update=update, goto=layer.ready or "verifier")
 
 
+def prompt(system: System, scene: Scene) -> list[BaseMessage]:
+    """What the designer is asked: of a refused reply the same conversation goes on, where it is not too long."""
+    said = repaired(scene.state)
+    return said if said and system.fits(said, scene) else [*system.messages(scene), *corrections(scene.state)]
+
+
 def stop(update: Update, reason: Stop) -> Command[str]:
     """To the verifier, which closes the run."""
     return Command(update={**update, "stop": reason}, goto="verifier")
@@ -134,7 +140,7 @@ def record(state: State, attempt: Attempt, caller: Caller) -> Turn:
     reading = attempt.reading
     return Turn(
         at=[run["turn"], run["attempt"]],
-        turn=run["turn"], attempt=run["attempt"], call=caller.made[-1]["id"] if attempt.reply else "",
+        turn=run["turn"], attempt=run["attempt"], call=caller.made[-1]["id"] if attempt.reply and caller.made else "",
         reply=attempt.reply.text if attempt.reply else None, action=reading.action if reading else None,
         notices=[*(reading.notices if reading else ()), *(decision.notices if isinstance(decision, Plan) else ())],
         outcome=attempt.outcome, faults=attempt.faults,

@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
 
-from langchain_core.messages import BaseMessage
+from langchain_core.messages import AIMessage, BaseMessage
 
 _PROBLEM: Final = re.compile(r"^<problem>\n(.*)^</problem>$", re.DOTALL | re.MULTILINE)
 _SECTION: Final = "^<{0}>\n(.*?)^</{0}>$"
+_REFUSED: Final = "That was refused"
 _LISTED: Final = re.compile(r"^- ([A-Za-z][\w.-]*): ", re.MULTILINE)
 Line = dict[str, Any]
 
@@ -26,7 +27,7 @@ class Sections:
     """All before the problem."""
     problem: str
     state: str
-    """What comes after the problem in its message."""
+    """What comes after the problem in its message, and in the messages after it."""
     corrects: bool
     """Whether the prompt goes on with a correction of an earlier reply to it."""
 
@@ -37,14 +38,19 @@ class Sections:
             text = messages[position].text
             if problem := _PROBLEM.search(text):
                 said = [message.text for message in messages[:position]] + [text[: problem.start()]]
-                corrects = position + 1 < len(messages)
-                return cls("\n".join(said), problem[1].strip(), text[problem.end() :], corrects)
+                later = [one.text for one in messages[position + 1 :] if not isinstance(one, AIMessage)]
+                corrects = bool(later) and later[-1].startswith(_REFUSED)
+                return cls("\n".join(said), problem[1].strip(), "\n".join((text[problem.end() :], *later)), corrects)
         return None
 
     def lines(self, section: str) -> tuple[Line, ...]:
-        """The JSON objects of a section, one a line."""
-        match = re.search(_SECTION.format(section), self.state, re.DOTALL | re.MULTILINE)
-        return json_lines(match[1]) if match else ()
+        """The JSON objects of a section, one a line, as it was told last."""
+        return (self.telling(section) or [()])[-1]
+
+    def telling(self, section: str) -> list[tuple[Line, ...]]:
+        """The same of each time it was told."""
+        found = re.finditer(_SECTION.format(section), self.state, re.DOTALL | re.MULTILINE)
+        return [json_lines(match[1]) for match in found]
 
     @cached_property
     def budget(self) -> Line:

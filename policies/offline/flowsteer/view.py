@@ -33,7 +33,7 @@ class CanvasView:
     def read(cls, messages: Sequence[BaseMessage]) -> CanvasView | None:
         """The view in a prompt; None: the prompt is not a director's."""
         said = Sections.read(messages)
-        canvas = said.lines("canvas") if said else ()
+        canvas = together(said.telling("canvas")) if said else ()
         return cls(said, canvas) if said and canvas else None
 
     @cached_property
@@ -80,7 +80,7 @@ class CanvasView:
     @cached_property
     def done(self) -> list[str]:
         """What was done so far, a line an accepted action."""
-        return [str(one["did"]) for one in self.said.lines("history") if "did" in one]
+        return [str(one["did"]) for lines in self.said.telling("history") for one in lines if "did" in one]
 
     def offers(self, operator: str) -> bool:
         """Whether an operator is in the list, and was not said to be unknown a moment ago."""
@@ -108,3 +108,15 @@ class CanvasView:
     def _rules(self) -> str:
         rules = _RULES.search(self.said.instructions)
         return rules[1] if rules else ""
+
+
+def together(told: Sequence[tuple[Line, ...]]) -> tuple[Line, ...]:
+    """The canvas as it is now: of each node that is on it what was told last, then what the last telling says of the
+    whole."""
+    if not told:
+        return ()
+    nodes = {line["node"]: line for lines in told for line in lines if "state" in line}
+    whole = tuple(line for line in told[-1] if "state" not in line)
+    on_it = next((line.get("nodes", ()) for line in whole if "canvas" in line), None)
+    kept = nodes if on_it is None or len(told) == 1 else on_it
+    return (*(nodes[id] for id in kept if id in nodes), *whole)
