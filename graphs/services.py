@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Final
 
@@ -18,6 +18,7 @@ from .call import Caller
 from .call_record import CallRecord
 from .context import Context
 from .journal import Journal
+from .kept import KeptOperation
 from .prompt_delta import lineage, spoken_in
 from .state import Place, State
 from .system import Preset, Scene, System
@@ -36,6 +37,8 @@ class Services:
     registry: Registry
     policies: dict[str, Policy]
     journal: Journal
+    kept: Mapping[str, KeptOperation] = field(default_factory=dict)
+    """Operations by id that are on record and are taken as they were where they are planned again."""
 
     @cached_property
     def sandbox(self) -> Sandbox:

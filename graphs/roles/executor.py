@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from langchain_core.runnables import Runnable
@@ -23,6 +23,7 @@ from ..context import Context
 from ..dispatch import Work
 from ..faults import Fault, fault_of
 from ..journal import NoJournal
+from ..kept import KeptOperation
 from ..memory import entry_of
 from ..operation import Operation, Planned, content_key
 from ..services import Services
@@ -77,6 +78,8 @@ class Executor:
         """Run the operation and report it."""
         template = self.services.registry[work["operation"]["operator"]]
         attempt = Attempt(work, template, work["operation"], self.caller_for(work, template, runtime))
+        if (kept := self.kept(attempt)) is not None:
+            return Command(update=kept.update())
         began = time.monotonic()
         try:
             attempt.outcome = await self.run(attempt)
@@ -89,6 +92,14 @@ class Executor:
         if attempt.outcome is not None:
             update["memory"] = [entry_of(attempt.outcome, attempt.planned)]
         return Command(update=update)
+
+    def kept(self, attempt: Attempt) -> KeptOperation | None:
+        """The operation as it is on record; None: it is not, or was another one."""
+        found = self.services.kept.get(attempt.planned["id"])
+        if found is None:
+            return None
+        planned: Planned = {**attempt.planned, "arguments": found.operation["arguments"]}
+        return found if replace(attempt, planned=planned).key() == found.operation["key"] else None
 
     def caller_for(self, work: Work, template: OperatorTemplate, runtime: Runtime[Context]) -> Caller | None:
         """The metered model of an operation that needs one."""
