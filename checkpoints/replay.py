@@ -7,9 +7,10 @@ operations planned, results joined, budgets counted, the answer chosen. What a m
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, NoReturn, cast
 
 from langchain_core.callbacks import CallbackManagerForLLMRun
@@ -20,6 +21,7 @@ from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
 from ..errors import FlowwrightError, UsageError
 from ..graphs.build import Graph, preset_named, role_graph, system_named
+from ..graphs.call_packing import packed
 from ..graphs.call_record import CallRecord
 from ..graphs.kept import kept_operations
 from ..graphs.prompt_delta import shared
@@ -28,6 +30,7 @@ from ..graphs.state import State
 from ..graphs.system import System
 from ..operators.registry import Registry
 from ..policies.policy import Policy
+from .calls import calls_of
 from .memory import StrictMemorySaver
 from .runner import has_work, thread_config
 from .serializer import strict_serializer
@@ -59,7 +62,7 @@ class Records:
 
     def __init__(self, calls: Iterable[CallRecord]) -> None:
         """Calls that failed for good are among them, and fail again."""
-        self._by_key = {one["key"]: json.dumps(one).encode() for one in calls}
+        self._by_key = {one["key"]: json.dumps(packed(one)).encode() for one in calls}
 
     def recall(self, key: str) -> bytes | None:
         """The record; None: no such call was made."""
@@ -105,7 +108,11 @@ async def replay(
     state, run = cast(State, head.values), head.values["run"]
     if has_work(head) or state["status"] == "running":
         raise UsageError(f"the run on thread {thread_id!r} has not ended", fix=f"flowwright resume {thread_id}")
-    services = _services(system or run["system"], run["preset"], run["policies"], operators, state)
+    calls = await asyncio.to_thread(calls_of, saver, head.config)
+    services = replace(
+        _services(system or run["system"], run["preset"], run["policies"], operators),
+        journal=Records(calls), kept=kept_operations(state, calls),
+    )  # fmt: skip
     memory = StrictMemorySaver()
     graph = role_graph(services).compile(checkpointer=memory)
     await _plant(await _beginning(saver, head.config, run["id"]), reader, memory)
@@ -115,7 +122,7 @@ async def replay(
         differences = tuple(differing(dict(head.values), found))
     except UnrecordedCall as error:
         differences = (error.message,)
-    return Replayed(thread_id, len(state.get("calls", [])), len(state.get("operations", [])), differences)
+    return Replayed(thread_id, len(calls), len(state.get("operations", [])), differences)
 
 
 def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]:
@@ -132,18 +139,14 @@ def differing(one: Mapping[str, Any], other: Mapping[str, Any]) -> Iterable[str]
             yield f"{channel}: {ours!r} became {theirs!r}"[:300]
 
 
-def _services(
-    system: str | System, preset: str, policies: Mapping[str, str], operators: Registry | None,
-    state: State | None = None,
-) -> Services:  # fmt: skip
+def _services(system: str | System, preset: str, policies: Mapping[str, str], operators: Registry | None) -> Services:
     chosen = system_named(system) if isinstance(system, str) else system
     return Services(
         system=chosen,
         preset=preset_named(chosen, preset),
         registry=Registry.load() if operators is None else operators,
         policies={role: Policy(name, NoModel()) for role, name in policies.items()},
-        journal=Records(state.get("calls", []) if state else ()),
-        kept=kept_operations(state) if state else {},
+        journal=Records(()),
     )
 
 

@@ -12,7 +12,7 @@ from ..policies.price import Price
 from ..policies.reply import Reply
 from .call_record import CallRecord, Message
 from .faults import BudgetExhausted
-from .prompt_delta import Spoken, restored, shared, told
+from .prompt_delta import Spoken, restored, told
 
 ROLES = {"human": "user", "ai": "assistant"}
 
@@ -76,8 +76,3 @@ def active(records: Iterable[CallRecord]) -> float:
 def plain(message: BaseMessage) -> Message:
     """A message in the form of chat completions."""
     return {"role": ROLES.get(message.type, message.type), "content": message.text}
-
-
-def continues(messages: list[Message], parent: Spoken) -> bool:
-    """Whether `messages` go on with the conversation of `parent`."""
-    return shared(messages, parent.conversation) == len(parent.conversation)

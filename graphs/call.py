@@ -22,9 +22,10 @@ from ..policies.policy import Policy
 from ..policies.reply import Reply
 from ..policies.retry import call_with_retries
 from ..sampling import Sampling
-from .answer_record import active, answered, continues, error_line, plain, prefix_of, raise_for, reply_of
+from .answer_record import active, answered, error_line, plain, prefix_of, raise_for, reply_of
 from .bridge import bridge
 from .budget import Usage, no_usage, spend
+from .call_packing import Packed, packed, unpacked
 from .call_record import CallRecord
 from .faults import BudgetExhausted
 from .journal import Journal
@@ -60,8 +61,6 @@ class Caller:
     """Stands in for what is asked; None: as asked."""
     parent: Spoken | None = None
     """The call before this one in the same role and by the same policy; None: there is none."""
-    deep: bool = False
-    """Whether so many prompts already rest on one another that one which is written anew is kept whole."""
     usage: Usage = field(default_factory=no_usage, init=False)
     model: str | None = field(default=None, init=False)
     """Model that answered last."""
@@ -85,18 +84,18 @@ class Caller:
         return f"{self.turn}/{self.role}/{self.place}"
 
     @property
-    def records(self) -> list[CallRecord]:
-        """What was called, in an order that does not depend on who answered first. Prompts that stand alone are told
-        relative to the one before: samples of one question share all of it."""
+    def records(self) -> list[Packed]:
+        """What was called, as the state keeps it, in an order that does not depend on who answered first. Prompts that
+        stand alone are told relative to the one before: samples of one question share all of it."""
         ordered = sorted(self.made, key=lambda one: one["at"])
-        if self.parent is not None or len(ordered) < 2:
-            return ordered
-        told_records, before = [], None
+        if self.parent is not None:
+            return [packed(one) for one in ordered]
+        kept, before = list[Packed](), None
         for one in ordered:
             whole = restored(one, None)
-            told_records.append({**one, "prompt": told(whole.messages, whole.prompt_ids, before)})
+            kept.append(packed({**one, "prompt": told(whole.messages, whole.prompt_ids, before)}))
             before = whole
-        return told_records  # type: ignore[return-value]  # the spread of a TypedDict with one key replaced
+        return kept
 
     @property
     def active_seconds(self) -> float:
@@ -147,7 +146,7 @@ class MeteredCall(Runnable[LanguageModelInput, BaseMessage]):
         number = caller.begin(self.sample)
         stored = caller.journal.recall(key)
         if stored is not None:
-            record: CallRecord = json.loads(stored)
+            record = unpacked(json.loads(stored))
             caller.count(record)
             raise_for(record)
             return reply_of(record).as_message()
@@ -162,9 +161,8 @@ class MeteredCall(Runnable[LanguageModelInput, BaseMessage]):
             caller.count({**record, "error": error_line(error)})
             raise
         record["seconds"] = round(time.monotonic() - began, 6)
-        parent = None if record["prompt"]["parent"] is None else caller.parent
-        record = answered(record, reply, parent, caller.policy.price)
-        await caller.journal.arecord(key, json.dumps(record, ensure_ascii=False).encode())
+        record = answered(record, reply, caller.parent, caller.policy.price)
+        await caller.journal.arecord(key, json.dumps(packed(record), ensure_ascii=False).encode())
         caller.count(record)
         return reply_of(record).as_message()
 
@@ -186,8 +184,6 @@ class MeteredCall(Runnable[LanguageModelInput, BaseMessage]):
         """The record of a call before it is answered."""
         caller, where = self.caller, self.caller.where
         phase, path = PHASES.get(caller.place, PHASES[caller.role]), f"{caller.path}/{number}"
-        said = [plain(one) for one in messages]
-        parent = None if caller.parent and caller.deep and not continues(said, caller.parent) else caller.parent
         asked = {name: value for name, value in self.sampling.as_json().items() if value is not None}
         return CallRecord(
             id=f"{caller.run}/{path}", at=[caller.turn, phase, caller.index, *map(int, number.split("."))],
@@ -195,7 +191,7 @@ class MeteredCall(Runnable[LanguageModelInput, BaseMessage]):
             checkpoint=where.checkpoint, namespace=where.namespace, task=where.task, attempt=where.attempt,
             policy=caller.policy.name, model=None, version=None, sampling={**asked, "seed": self.seed},
             schema=None if self.schema is None else digest(self.schema, 16), sent=None,
-            prompt=told(said, None, parent),
+            prompt=told([plain(one) for one in messages], None, caller.parent),
             reply="", message=None, token_ids=None, logprobs=None, logprobs_mode=None, constrained=False,
             incomplete=False, finish_reason=None, input_tokens=0, output_tokens=0, estimated=False, money=0.0,
             began=round(time.time(), 6), seconds=0.0, error=None,

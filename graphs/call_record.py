@@ -25,9 +25,9 @@ class PromptRecord(TypedDict):
     """Id of the call it is told relative to; None: it stands alone, and `rest` and `ids` are all of it."""
     messages: int
     """Messages of the parent's conversation that come first, unchanged."""
-    characters: int
-    """Characters of the content of the parent's next message with which the first message of `rest` begins; they are
-    left out there."""
+    pieces: list[str | list[int]]
+    """The content of the first message of `rest`, made from that of the parent's next message: `[line, count]` is so
+    many of its lines, a string is new lines. Empty: it is written out in `rest`."""
     rest: list[Message]
     """The other messages."""
     tokens: int

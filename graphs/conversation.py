@@ -8,26 +8,26 @@ from collections.abc import Iterator
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage, SystemMessage
 
+from .call_packing import unpacked
 from .call_record import CallRecord
-from .prompt_delta import spoken_of
+from .prompt_delta import restored
 from .state import State
 
 MESSAGES = {"system": SystemMessage, "user": HumanMessage, "assistant": AIMessage}
 
 
-def last_decision(state: State) -> CallRecord | None:
-    """The designer's last answered call; None: it has decided nothing yet."""
-    calls = reversed(state.get("calls", []))
-    return next((one for one in calls if one["role"] == "designer" and one["error"] is None), None)
+def last_call(state: State, role: str = "designer") -> CallRecord | None:
+    """The role's last answered call, its prompt standing alone; None: it was not asked yet."""
+    calls = [one for one in map(unpacked, state.get("calls", [])) if one["role"] == role]
+    return calls[-1] if calls else None
 
 
 def conversation(state: State) -> list[BaseMessage]:
     """The last decision's prompt and reply; empty before the first decision."""
-    last = last_decision(state)
+    last = last_call(state)
     if last is None:
         return []
-    said = spoken_of(last, {one["id"]: one for one in state["calls"]}).conversation
-    return [MESSAGES[one["role"]](one["content"]) for one in said]
+    return [MESSAGES[one["role"]](one["content"]) for one in restored(last, None).conversation]
 
 
 def told_lines(messages: list[BaseMessage]) -> Iterator[str]:

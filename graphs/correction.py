@@ -6,7 +6,7 @@ from typing import Final
 
 from langchain_core.messages import AIMessage, BaseMessage, HumanMessage
 
-from .conversation import conversation, last_decision
+from .conversation import conversation, last_call
 from .faults import Fault
 from .state import State
 from .turn import Turn
@@ -40,7 +40,7 @@ def repaired(state: State) -> list[BaseMessage]:
     turns = state.get("turns", [])
     if not 0 < state["run"]["attempt"] <= LATEST or not turns or turns[-1]["outcome"] != "refused":
         return []
-    last = last_decision(state)
+    last = last_call(state)
     if last is None or last["id"] != turns[-1]["call"]:
         return []
     return [*conversation(state), HumanMessage(correction_of(turns[-1], QUOTED // LATEST))]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
-from .budget import Usage
+from .call_packing import packed
 from .call_record import CallRecord
 from .memory import Entry
 from .operation import Operation
@@ -21,23 +22,21 @@ class KeptOperation:
     """What it made; None: nothing."""
     calls: Sequence[CallRecord] = field(default_factory=list)
 
-    def update(self) -> dict[str, list[Operation] | list[Entry] | list[CallRecord] | Usage]:
+    def update(self) -> dict[str, Any]:
         """What its executor wrote."""
-        usage: Usage = {**self.operation["usage"], "seconds": 0.0}
-        update: dict[str, list[Operation] | list[Entry] | list[CallRecord] | Usage]
-        update = {"operations": [self.operation], "usage": usage}
+        update: dict[str, Any] = {"operations": [self.operation], "usage": {**self.operation["usage"], "seconds": 0.0}}
         if self.entry is not None:
             update["memory"] = [self.entry]
         if self.calls:
-            update["calls"] = [*self.calls]
+            update["calls"] = [packed(one) for one in self.calls]
         return update
 
 
-def kept_operations(state: State) -> Mapping[str, KeptOperation]:
-    """The operations of a run that did something, by id."""
+def kept_operations(state: State, made: Iterable[CallRecord]) -> Mapping[str, KeptOperation]:
+    """The operations of a run that did something, by id; `made` are the run's calls."""
     entries = {one["operation"]: one for one in state.get("memory", []) if one["operation"]}
     calls: dict[str, list[CallRecord]] = {}
-    for call in state.get("calls", []):
+    for call in made:
         if call["role"] == "executor":
             calls.setdefault(call["place"], []).append(call)
     return {

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from .call_record import CallRecord, Message, PromptRecord
+from .text_pieces import in_pieces, joined
 
 
 @dataclass(frozen=True)
@@ -38,16 +39,16 @@ class Spoken:
 def told(messages: list[Message], ids: list[int] | None, parent: Spoken | None) -> PromptRecord:
     """The prompt (`ids` None: unknown) relative to `parent` (None: there is none)."""
     if parent is None:
-        return PromptRecord(parent=None, messages=0, characters=0, rest=messages, tokens=0, ids=ids, continues=False)
+        return PromptRecord(parent=None, messages=0, pieces=[], rest=messages, tokens=0, ids=ids, continues=False)
     before, tokens = parent.conversation, parent.tokens
     kept = shared(messages, before)
-    rest, characters = messages[kept:], 0
-    if rest and kept < len(before):
-        characters = _characters(rest[0], before[kept])
-        rest = [{**rest[0], "content": rest[0]["content"][characters:]}, *rest[1:]] if characters else rest
+    rest = messages[kept:]
+    pieces = _pieces(rest[0], before[kept]) if rest and kept < len(before) else []
+    if pieces:
+        rest = [{**rest[0], "content": ""}, *rest[1:]]
     known = 0 if ids is None or tokens is None else shared(ids, tokens)
     return PromptRecord(
-        parent=parent.id, messages=kept, characters=characters, rest=rest, tokens=known,
+        parent=parent.id, messages=kept, pieces=pieces, rest=rest, tokens=known,
         ids=None if ids is None else ids[known:], continues=tokens is not None and known == len(tokens),
     )  # fmt: skip
 
@@ -61,9 +62,9 @@ def restored(record: CallRecord, parent: Spoken | None) -> Spoken:
     messages, ids = prompt["rest"], prompt["ids"]
     if parent is not None:
         before = parent.conversation
-        if prompt["characters"]:
-            start = before[prompt["messages"]]["content"][: prompt["characters"]]
-            messages = [{**messages[0], "content": start + messages[0]["content"]}, *messages[1:]]
+        if prompt["pieces"]:
+            content = joined(prompt["pieces"], before[prompt["messages"]]["content"])
+            messages = [{**messages[0], "content": content}, *messages[1:]]
         messages = [*before[: prompt["messages"]], *messages]
         if ids is not None:
             ids = [*(parent.tokens or [])[: prompt["tokens"]], *ids]
@@ -112,16 +113,13 @@ def shared(one: list[int] | list[Message], other: list[int] | list[Message]) -> 
     return next(place for place in range(most) if one[place] != other[place])
 
 
-def _characters(one: Message, other: Message) -> int:
+def _pieces(one: Message, other: Message) -> list[str | list[int]]:
     ours, theirs = one.get("content"), other.get("content")
     same = {**one, "content": None} == {**other, "content": None}
     if not same or not isinstance(ours, str) or not isinstance(theirs, str):
-        return 0
-    low, high = 0, min(len(ours), len(theirs))
-    while low < high:  # slices compare in C, characters do not
-        middle = (low + high + 1) // 2
-        low, high = (middle, high) if ours[low:middle] == theirs[low:middle] else (low, middle - 1)
-    return low
+        return []
+    pieces = in_pieces(ours, theirs)
+    return [] if pieces == [ours] else pieces
 
 
 def _parent(record: CallRecord, known: Mapping[str, Spoken]) -> Spoken | None:

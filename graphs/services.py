@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
 
 from langgraph.runtime import Runtime
 
@@ -15,17 +14,14 @@ from ..operators.sandbox import Sandbox, open_sandbox
 from ..policies.policy import Policy
 from .budget import left
 from .call import Caller
-from .call_record import CallRecord
 from .context import Context
+from .conversation import last_call
 from .journal import Journal
 from .kept import KeptOperation
-from .prompt_delta import lineage, spoken_in
+from .prompt_delta import restored
 from .state import Place, State
 from .system import Preset, Scene, System
 from .where import Where
-
-DEEP: Final = 32
-"""Prompts that may rest on one another before one that is written anew is kept whole."""
 
 
 @dataclass(frozen=True)
@@ -67,27 +63,21 @@ class Services:
 
     def asking(self, state: State, runtime: Runtime[Context], role: str, place: str, index: int = 0) -> Caller:
         """A caller for one decision of `role`, with what is left to spend; `place` and its number `index` say which of
-        the role's calls in this turn it is."""
+        the role's calls in this turn it is. Its prompt is kept as what it adds to the role's last one."""
         calls, seconds = (left(state["budget"], state["usage"], name) for name in ("calls", "seconds"))
-        return self.caller(state["run"], runtime, role, place, index, calls, seconds, state.get("calls", []))
+        caller = self.caller(state["run"], runtime, role, place, index, calls, seconds)
+        before = last_call(state, role)
+        if before is not None and before["policy"] == caller.policy.name:
+            caller.parent = restored(before, None)
+        return caller
 
     def caller(
         self, run: Place, runtime: Runtime[Context], role: str, place: str, index: int, calls: float | None,
-        seconds: float | None, earlier: Sequence[CallRecord] = (),
+        seconds: float | None,
     ) -> Caller:  # fmt: skip
-        """A caller for one decision or operation of `role`, with what it may spend (None: unlimited). Its prompts are
-        kept as what they add to the last of the `earlier` calls in the same role."""
-        policy = self.policy(role)
-        before = next((one for one in reversed(earlier) if one["role"] == role and usable(one, policy)), None)
-        line = [] if before is None else lineage(before, {one["id"]: one for one in earlier})
+        """A caller for one decision or operation of `role`, with what it may spend (None: unlimited)."""
         return Caller(
-            policy, self.journal, run=run["id"], turn=run["turn"], role=role, place=place, index=index,
+            self.policy(role), self.journal, run=run["id"], turn=run["turn"], role=role, place=place, index=index,
             seed=run["seed"], calls=calls, seconds=seconds, where=Where.of(runtime),
             sampling=self.preset.executor if role == "executor" else None,
-            parent=spoken_in(line), deep=len(line) >= DEEP,
         )  # fmt: skip
-
-
-def usable(call: CallRecord, policy: Policy) -> bool:
-    """Whether a prompt can be told relative to `call`: it was answered, by the model that is asked now."""
-    return call["error"] is None and call["policy"] == policy.name

@@ -13,15 +13,18 @@ from langgraph.managed import RemainingSteps
 from typing_extensions import TypedDict
 
 from .budget import Budget, Usage, spend
-from .call_record import CallRecord
+from .call_packing import Packed
 from .memory import Entry
 from .messages import append_messages
+from .open_calls import open_calls
 from .operation import Operation, Planned
 from .turn import Turn
 
 Status = Literal["running", "finished", "best_effort", "failed"]
 SNAPSHOT_EVERY: Final = 250
 """Updates of a growing channel between stored copies of it: fewer copies are less to store, more are less to read."""
+CALLS_EVERY: Final = 50
+"""The same of the calls, of which a copy is small and the updates are not."""
 
 
 def in_order(current: list[Any], writes: Sequence[list[Any]]) -> list[Any]:
@@ -141,8 +144,9 @@ class State(TypedDict, total=False):
     turns: Annotated[list[Turn], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
     operations: Annotated[list[Operation], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
     memory: Annotated[list[Entry], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
-    calls: Annotated[list[CallRecord], DeltaChannel(in_order, snapshot_frequency=SNAPSHOT_EVERY)]
-    """Every model call of the run as it was sent and sampled: what training reads."""
+    calls: Annotated[list[Packed], DeltaChannel(open_calls, snapshot_frequency=CALLS_EVERY)]
+    """Model calls as they were sent and sampled. Each is written here once, where training finds it; what the channel
+    shows is the last one of each role, relative to which the next prompt is told."""
     remaining_steps: RemainingSteps
     """Super-steps that the caller's `recursion_limit` still allows; not stored."""
     canvas: dict[str, Any] | None

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import flowwright as fw
+from flowwright.checkpoints.calls import calls_of
 from flowwright.graphs.build import Graph
 from flowwright.graphs.state import State
 from langgraph.checkpoint.memory import InMemorySaver
@@ -52,17 +53,18 @@ def play(
     question: str = "What is 6*7?",
     budget: dict[str, Any] | None = None,
 ) -> tuple[State, ScriptedModel, ScriptedModel]:
-    """The final state of a run with these actions, and both models."""
-    designer, worker = director(*actions), executor(says)
+    """The final state of a run with these actions, all its calls in it, and both models."""
+    designer, worker, saver = director(*actions), executor(says), InMemorySaver()
     graph: Graph = fw.build_graph(
         "flowsteer",
         preset=preset,
         policies=fw.Policies(designer=designer, executor=worker),
-        checkpointer=InMemorySaver(),
+        checkpointer=saver,
     )
     task: Any = {"question": question} | ({"budget": budget} if budget else {})
     graph.invoke({"task": task}, THREAD)
-    return graph.get_state(THREAD).values, designer, worker  # type: ignore[return-value]
+    head = graph.get_state(THREAD)
+    return {**head.values, "calls": calls_of(saver, head.config)}, designer, worker  # type: ignore[return-value]
 
 
 def outcomes(state: State) -> list[str]:

@@ -147,7 +147,7 @@ class Life:
             said = self.check_prompt()
             call = MeteredCall(caller, self.services.preset.designer, 0, None)
             blank = call.blank(said, "key", number)
-            caller.count(answered(blank, reply, caller.parent if blank["prompt"]["parent"] else None, (0.0, 0.0)))
+            caller.count(answered(blank, reply, caller.parent, (0.0, 0.0)))
 
     def follow(self, command: Command[Any]) -> None:
         """Carries a command out, and those that come of it, up to the next decision or the end."""

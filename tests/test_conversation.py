@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 from canvas_script import FINISH, add, play
 from flowwright import Context, Policies, build_graph, open_checkpointer
+from flowwright.checkpoints.calls import calls_of
 from flowwright.graphs.flowsteer import DEFAULT
 from flowwright.graphs.history import tokens_of
 from flowwright.graphs.prompt_delta import spoken
-from flowwright.graphs.state import State
 from scripted import answering, replies
 
 
-def calls(state: State, role: str = "designer") -> list[Any]:
+def calls(state: Any, role: str = "designer") -> list[Any]:
     return [one for one in state["calls"] if one["role"] == role]
 
 
@@ -55,8 +55,9 @@ def test_a_repair_goes_on_with_the_refused_conversation(system: str) -> None:
         checkpointer=open_checkpointer("memory:"),
     )  # fmt: skip
     config: Any = {"configurable": {"thread_id": "t"}}
+    saver: Any = graph.checkpointer
     graph.invoke({"task": {"question": "What is 6*7?", "budget": {"turns": 2}}}, config, context=Context(seed=1))
-    first, second, third = (full for _, full in list(spoken(calls(graph.get_state(config).values)))[:3])
+    first, second, third = (full for _, full in list(spoken(calls({"calls": calls_of(saver, config)})))[:3])
     assert second.messages[:-1] == first.conversation
     assert third.messages[:-1] == second.conversation
     assert "no_json" in second.messages[-1]["content"]

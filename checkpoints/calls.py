@@ -1,0 +1,72 @@
+"""All model calls of a run are the writes to its `calls` channel, on the line of checkpoints that leads to its state:
+no call of another branch, none twice, in order; those before a fork included."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any, Final
+
+from langchain_core.runnables import RunnableConfig
+from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
+from langgraph.types import Overwrite
+
+from ..graphs.call_packing import unpacked
+from ..graphs.call_record import CallRecord
+from .lineage import ancestors
+from .sqlite import GroupCommitSaver
+
+CHANNEL: Final = "calls"
+_PAGE: Final = 256  # checkpoints whose writes are asked for at once
+_WRITES: Final = """
+SELECT checkpoint_id, type, value FROM writes
+WHERE thread_id = ? AND checkpoint_ns = '' AND checkpoint_id IN (SELECT value FROM json_each(?)) AND channel = 'calls'
+"""
+
+
+def calls_of(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> list[CallRecord]:
+    """The calls that the state at `config` rests on; of a thread with several questions, those of the last one."""
+    found: dict[str, CallRecord] = {}
+    for values in _asked(saver, config) if isinstance(saver, GroupCommitSaver) else _walked(saver, config):
+        for value in values:
+            for one in value.value if isinstance(value, Overwrite) else value:
+                found.setdefault(one["id"], unpacked(one))
+        if any(isinstance(value, Overwrite) for value in values):  # the question before ends here
+            break
+    return sorted(found.values(), key=lambda one: one["at"])
+
+
+def _walked(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> Iterator[list[Any]]:
+    """What was written to the channel, ancestor by ancestor, nearest first."""
+    row = saver.get_tuple(config)
+    while row is not None:
+        parent = row.parent_config or _stood_for(saver, row)
+        row = saver.get_tuple(parent) if parent is not None else None
+        if row is not None:
+            yield [value for _, channel, value in row.pending_writes or () if channel == CHANNEL]
+
+
+def _stood_for(saver: BaseCheckpointSaver[Any], row: CheckpointTuple) -> RunnableConfig | None:
+    """The parent of the checkpoint that a fork's first one is a copy of; None: it is no fork, or its source is gone."""
+    origin = row.checkpoint["channel_values"].get("run", {}).get("origin")
+    if origin is None:
+        return None
+    where = {"thread_id": origin["thread"], "checkpoint_ns": "", "checkpoint_id": origin["checkpoint"]}
+    source = saver.get_tuple({"configurable": where})
+    return None if source is None else source.parent_config
+
+
+def _asked(saver: GroupCommitSaver, config: RunnableConfig) -> Iterator[list[Any]]:
+    """The same of one of our files, without decoding a checkpoint."""
+    where = config["configurable"]
+    id = where.get("checkpoint_id") or saver.get_tuple(config).checkpoint["id"]  # type: ignore[union-attr]
+    with saver.cursor() as cursor:
+        line = [(one.thread, one.id) for one in ancestors(cursor, (str(where["thread_id"]), "", id)) if one.writes]
+        for start in range(0, len(line), _PAGE):
+            page = line[start : start + _PAGE]
+            by_place: dict[tuple[str, str], list[Any]] = {}
+            for thread in dict.fromkeys(thread for thread, _ in page):
+                ids = json.dumps([id for one, id in page if one == thread])
+                for id, kind, value in cursor.execute(_WRITES, (thread, ids)).fetchall():
+                    by_place.setdefault((thread, id), []).append(saver.serde.loads_typed((kind, value)))
+            yield from (by_place.get(place, []) for place in page)
