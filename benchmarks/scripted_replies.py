@@ -102,8 +102,8 @@ def asked(said: Said) -> Asked:
     system = said[0][1]
     operator = OPERATOR.match(system)
     role = operator.group(1) if operator else MARKS.get(first_line(system))
-    shown = next(text for speaker, text in said if SPEAKERS[speaker] == "human")
-    found, turn = QUESTION.search(shown), TURN.findall(shown)
+    shown = [text for speaker, text in said if SPEAKERS[speaker] == "human"]
+    found, turn = QUESTION.search(shown[0]), TURN.findall("\n".join(shown))
     if role is None or found is None:
         raise ValueError(f"no scripted role or question in {system[:80]!r}")
     left, right, turns = (int(group) for group in found.groups())

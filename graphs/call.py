@@ -162,7 +162,7 @@ class MeteredCall(Runnable[LanguageModelInput, BaseMessage]):
             raise
         record["seconds"] = round(time.monotonic() - began, 6)
         record = answered(record, reply, caller.parent, caller.policy.price)
-        await caller.journal.arecord(key, json.dumps(packed(record), ensure_ascii=False).encode())
+        await caller.journal.arecord(key, json.dumps(packed(record)).encode())
         caller.count(record)
         return reply_of(record).as_message()
 

@@ -23,6 +23,7 @@ from flowwright.graphs.flowsteer import CanvasPreset
 from flowwright.graphs.history import tokens_of
 from flowwright.graphs.journal import NoJournal
 from flowwright.graphs.memory import entry_of
+from flowwright.graphs.open_calls import open_calls
 from flowwright.graphs.question import Question
 from flowwright.graphs.roles.designer import Attempt, Designer, prompt, record
 from flowwright.graphs.roles.executor import Attempt as Performed
@@ -173,7 +174,8 @@ class Life:
         state: dict[str, Any] = dict(self.state)
         for name, value in update.items():
             if name in GROWING:
-                state[name] = in_order(state.get(name, []), [written(value)])
+                reducer = open_calls if name == "calls" else in_order
+                state[name] = reducer(state.get(name, []), [written(value)])
                 self.check_new(name, written(value))
             else:
                 state[name] = spend(state.get(name), value) if name == "usage" else value

@@ -6,6 +6,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import Final
 
 TURN: Final = re.compile(r'"turn": (\d+), "turns"')
@@ -34,12 +35,18 @@ class Scenario:
         """What `model` says to these messages."""
         if model != "designer":
             return self.others(model, texts)
-        return self.designs[turn_of(texts), (len(texts) - 2) // 2]
+        return self.designs[turn_of(texts), attempt_of(texts)]
 
 
 def turn_of(texts: list[str]) -> int:
     """The turn that a prompt's budget tells."""
-    return int(TURN.findall(texts[1])[-1])
+    return int(TURN.findall("\n".join(texts))[-1])
+
+
+def attempt_of(texts: list[str]) -> int:
+    """Corrections of the decision that is being made."""
+    told = (text.startswith("That was refused") for text in reversed(texts[1::2]))
+    return len([*takewhile(bool, told)])
 
 
 def operator_of(texts: list[str]) -> str:

@@ -15,12 +15,15 @@ from pathlib import Path
 from typing import Any, Final
 
 from flowwright import Policies, build_graph, open_checkpointer
+from flowwright.checkpoints.calls import calls_of
 from flowwright.checkpoints.runner import has_work, thread_config
 from flowwright.graphs.operation import Operation
 from kill_lookup import key_of
 
 HERE: Final = Path(__file__).parent
 THREAD: Final = thread_config("t")
+MEASURED: Final = {"began": 0, "checkpoint": "", "namespace": "", "task": "", "attempt": 1}
+"""What of a call record is another one in each run."""
 
 
 @dataclass
@@ -100,8 +103,9 @@ def final_state(system: str, path: Path) -> dict[str, Any]:
     with open_checkpointer(f"sqlite:///{path}") as saver:
         graph = build_graph(system, policies=Policies(designer="offline", executor="offline"), checkpointer=saver)
         snapshot = graph.get_state(THREAD)
+        calls = [{**one, **MEASURED} for one in calls_of(saver, snapshot.config)]
     assert not has_work(snapshot)
-    values = {**snapshot.values, "messages": [message.text for message in snapshot.values["messages"]]}
+    values = {**snapshot.values, "messages": [message.text for message in snapshot.values["messages"]], "calls": calls}
     plain: dict[str, Any] = json.loads(json.dumps(values).replace(values["run"]["id"], "RUN"))
     _zero_seconds(plain)
     return plain
