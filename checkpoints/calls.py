@@ -38,30 +38,50 @@ def calls_of(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> list[Ca
 
 def _walked(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> Iterator[list[Any]]:
     """What was written to the channel, ancestor by ancestor, nearest first."""
-    row = saver.get_tuple(config)
-    while row is not None:
-        parent = row.parent_config or _stood_for(saver, row)
+    child = saver.get_tuple(config)
+    while child is not None:
+        parent = _parent(saver, child)
         row = saver.get_tuple(parent) if parent is not None else None
-        if row is not None:
+        if row is not None and not _turned_off(child):
             yield [value for _, channel, value in row.pending_writes or () if channel == CHANNEL]
+        child = row
 
 
-def _stood_for(saver: BaseCheckpointSaver[Any], row: CheckpointTuple) -> RunnableConfig | None:
-    """The parent of the checkpoint that a fork's first one is a copy of; None: it is no fork, or its source is gone."""
-    origin = row.checkpoint["channel_values"].get("run", {}).get("origin")
-    if origin is None:
-        return None
-    where = {"thread_id": origin["thread"], "checkpoint_ns": "", "checkpoint_id": origin["checkpoint"]}
-    source = saver.get_tuple({"configurable": where})
-    return None if source is None else source.parent_config
+def _turned_off(child: CheckpointTuple) -> bool:
+    """Whether what the tasks of its parent wrote is another branch's: time travel began a new one here, and stored what
+    the channel held before them."""
+    return child.metadata.get("source") in ("fork", "update") and CHANNEL in child.checkpoint["channel_values"]
+
+
+def _parent(saver: BaseCheckpointSaver[Any], row: CheckpointTuple) -> RunnableConfig | None:
+    """The parent of a checkpoint; of a fork's first one, that of the checkpoint it is a copy of, through any number of
+    forks. None: it is a root, or the fork's source is gone."""
+    seen: set[str] = set()
+    while row.parent_config is None:
+        origin = row.checkpoint["channel_values"].get("run", {}).get("origin")
+        if origin is None or origin["thread"] in seen:
+            return None
+        seen.add(origin["thread"])
+        where = {"thread_id": origin["thread"], "checkpoint_ns": "", "checkpoint_id": origin["checkpoint"]}
+        source = saver.get_tuple({"configurable": where})
+        if source is None:
+            return None
+        row = source
+    return row.parent_config
 
 
 def _asked(saver: GroupCommitSaver, config: RunnableConfig) -> Iterator[list[Any]]:
-    """The same of one of our files, without decoding a checkpoint."""
-    where = config["configurable"]
-    id = where.get("checkpoint_id") or saver.get_tuple(config).checkpoint["id"]  # type: ignore[union-attr]
+    """The same of one of our files, decoding no checkpoint but where a branch begins."""
+    target = saver.get_tuple(config)
+    if target is None:
+        return
+    where = target.config["configurable"]
     with saver.cursor() as cursor:
-        line = [(one.thread, one.id) for one in ancestors(cursor, (str(where["thread_id"]), "", id)) if one.writes]
+        line, turned_off = list[tuple[str, str]](), _turned_off(target)
+        for one in ancestors(cursor, (str(where["thread_id"]), "", target.checkpoint["id"])):
+            if one.writes and not turned_off:
+                line.append((one.thread, one.id))
+            turned_off = one.writes and b'"loop"' not in (one.metadata or b"") and _began(saver, one.thread, one.id)
         for start in range(0, len(line), _PAGE):
             page = line[start : start + _PAGE]
             by_place: dict[tuple[str, str], list[Any]] = {}
@@ -70,3 +90,8 @@ def _asked(saver: GroupCommitSaver, config: RunnableConfig) -> Iterator[list[Any
                 for id, kind, value in cursor.execute(_WRITES, (thread, ids)).fetchall():
                     by_place.setdefault((thread, id), []).append(saver.serde.loads_typed((kind, value)))
             yield from (by_place.get(place, []) for place in page)
+
+
+def _began(saver: GroupCommitSaver, thread: str, id: str) -> bool:
+    row = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": "", "checkpoint_id": id}})
+    return row is not None and _turned_off(row)

@@ -23,7 +23,7 @@ from langgraph.checkpoint.base import (
 from langgraph.checkpoint.sqlite import SqliteSaver
 from langgraph.checkpoint.sqlite.utils import search_where
 
-from . import housekeeping, statements
+from . import detachment, housekeeping, statements
 from .database import Database
 from .filters import allowed_keys, check_filter
 from .lineage import delta_histories
@@ -196,8 +196,19 @@ class GroupCommitSaver(SqliteSaver):
         """As `put_writes`."""
         await self.database.writer.acommit(statements.put_writes(self.serde, config, writes, task_id, task_path))
 
+    def put_forks(self, source: RunnableConfig, forks: Iterable[tuple[str, Checkpoint, CheckpointMetadata]]) -> None:
+        """Store the first checkpoints of forks, by thread, all at once. One whose thread exists already is left out,
+        and all are when the checkpoint `source` is gone."""
+        where = source["configurable"]
+        key = (str(where["thread_id"]), where.get("checkpoint_ns", ""), where["checkpoint_id"])
+        self.database.writer.commit(statements.put_forks(self.serde, key, forks))
+
+    def detach(self, *thread_ids: str) -> None:
+        """Copy into the threads of forks what they share, so that savers that know nothing of forks read them."""
+        self.database.writer.commit(detachment.detached(thread_ids))
+
     def delete_thread(self, thread_id: str) -> None:
-        """Delete a thread's checkpoints and writes; its journal records stay."""
+        """Delete a thread's checkpoints and writes; its journal records stay, and its forks keep what they need."""
         self.database.writer.commit(statements.drop_threads([thread_id]))
 
     async def adelete_thread(self, thread_id: str) -> None:

@@ -28,6 +28,11 @@ class TaskRow:
 def read_task_file(path: Path, limit: int | None = None) -> list[TaskRow]:
     """The rows of a JSON list or a JSON Lines file, gzipped or not; the first `limit` of them (None: all). Raises
     UsageError naming the file and the line or row."""
+    return [task for task, _ in read_rows(path, limit)]
+
+
+def read_rows(path: Path, limit: int | None = None) -> list[tuple[TaskRow, dict[str, Any]]]:
+    """As `read_task_file`, each task with the whole row that it is from: what scores it may stand there."""
     try:
         data = path.read_bytes()
         text = (gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data).decode("utf-8")
@@ -38,7 +43,7 @@ def read_task_file(path: Path, limit: int | None = None) -> list[TaskRow]:
     for number, (where, row) in enumerate(_rows(path, text)):
         if limit is not None and number >= limit:
             break
-        rows.append(_task_row(f"{path}, {where}", number, row))
+        rows.append((_task_row(f"{path}, {where}", number, row), row))
     if not rows:
         raise UsageError(f"the task file {path} holds no tasks", fix="give rows with a question")
     return rows
