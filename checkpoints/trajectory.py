@@ -15,6 +15,7 @@ from ..graphs.call_record import CallRecord
 from ..graphs.operation import Operation
 from ..graphs.prompt_delta import Spoken, spoken_of
 from ..graphs.state import Evidence, Origin, Status
+from ..graphs.tool_record import ToolRecord
 from ..graphs.turn import Turn
 
 
@@ -26,7 +27,7 @@ class Trajectory:
     checkpoint_id: str
     """Its last checkpoint."""
     run: str
-    """Id of the run; of a foreign graph the thread's id, and the last checkpoint's where the thread has branches."""
+    """Id of the run; of a foreign graph the thread's id, of a branch that left another the id of its first checkpoint."""
     task: str | None
     """Id of the task; None: it had none."""
     question: str | None
@@ -52,6 +53,8 @@ class Trajectory:
     created: str | None = None
     """ISO 8601, of the thread's first checkpoint; None: it does not say."""
     updated: str | None = None
+    tools: Sequence[ToolRecord] = ()
+    """Tools that ran, of a foreign graph."""
 
     @cached_property
     def by_id(self) -> Mapping[str, CallRecord]:

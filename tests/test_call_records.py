@@ -157,6 +157,22 @@ def test_calls_of_an_earlier_checkpoint_are_those_made_before_it() -> None:
     assert [len(calls_of(saver, where)) for where, _ in histories] == [calls for _, calls in histories]
 
 
+@pytest.mark.parametrize("kind", ["ours", "memory"])
+def test_calls_of_a_branch_that_time_travel_left_are_not_its_own(kind: str, tmp_path: Any) -> None:
+    saver = open_checkpointer(f"sqlite:///{tmp_path}/r.db" if kind == "ours" else "memory:")
+    graph, config = played(saver, turns=4)
+    second = next(
+        one.config for one in graph.get_state_history(config)
+        if one.next == ("designer",) and one.values["run"]["turn"] == 2
+    )  # fmt: skip
+    edited = graph.update_state(second, {"answer": "edited"}, as_node="designer")
+    assert [one["turn"] for one in calls_of(saver, edited)] == [1] * len(calls_of(saver, edited))
+    assert len(calls_of(saver, edited)) == graph.get_state(edited).values["usage"]["calls"]
+    graph.invoke(None, second)
+    again = calls_of(saver, config)
+    assert len(again) == len({one["id"] for one in again}) == graph.get_state(config).values["usage"]["calls"]
+
+
 def test_a_conversation_is_stored_in_linear_size() -> None:
     saver = open_checkpointer("memory:")
     _, config = played(saver, turns=12)
