@@ -67,6 +67,16 @@ def completion(body: dict[str, Any], number: int) -> bytes:
     return orjson.dumps(answer)
 
 
+def biased(body: dict[str, Any]) -> dict[str, Any]:
+    """The answer of a server whose log-probs are those of the distribution sampled from: the token is certain."""
+    shown = [{"token": "!", "logprob": 0.0}, {"token": "?", "logprob": -100.0}]
+    choice = {
+        "index": 0, "message": {"role": "assistant", "content": "!"}, "finish_reason": "length", "token_ids": [0],
+        "logprobs": {"content": [{**shown[0], "top_logprobs": shown}]},
+    }  # fmt: skip
+    return {"id": "probe", "object": "chat.completion", "created": 0, "model": body["model"], "choices": [choice]}
+
+
 class Endpoint:
     """Request handlers and their counts."""
 
@@ -76,13 +86,16 @@ class Endpoint:
         self.requests = self.busy = self.busiest = 0
 
     async def complete(self, request: web.Request) -> web.Response:
-        """`POST /v1/chat/completions`."""
+        """`POST /v1/chat/completions`. What only asks about the server is answered at once and not counted."""
         due = asyncio.get_running_loop().time() + self.latency
+        body = orjson.loads(await request.read())
+        if "logit_bias" in body:
+            return web.Response(body=orjson.dumps(biased(body)), content_type="application/json")
         self.requests += 1
         self.busy += 1
         self.busiest = max(self.busiest, self.busy)
         try:
-            made = completion(orjson.loads(await request.read()), self.requests)
+            made = completion(body, self.requests)
             await asyncio.sleep(due - asyncio.get_running_loop().time())
         finally:
             self.busy -= 1

@@ -82,7 +82,7 @@ class RecordedOpenAI(ChatOpenAI):
             result = super()._generate(messages, stop, run_manager, sent_into=sent, **kwargs)
         except openai.LengthFinishReasonError as cut:
             result = self._create_chat_result(cut.completion)
-        return self._recorded(result, sent)
+        return self._recorded(result, sent, self._known(sent["model"]))
 
     async def _agenerate(self, messages: Any, stop: Any = None, run_manager: Any = None, **kwargs: Any) -> ChatResult:
         sent: dict[str, Any] = {}
@@ -90,7 +90,7 @@ class RecordedOpenAI(ChatOpenAI):
             result = await super()._agenerate(messages, stop, run_manager, sent_into=sent, **kwargs)
         except openai.LengthFinishReasonError as cut:
             result = self._create_chat_result(cut.completion)
-        return self._recorded(result, sent)
+        return self._recorded(result, sent, await self._aknown(sent["model"]))
 
     def _stream(self, *args: Any, **kwargs: Any) -> Iterator[ChatGenerationChunk]:
         sent: dict[str, Any] = {}
@@ -99,7 +99,7 @@ class RecordedOpenAI(ChatOpenAI):
             if seen.add(chunk):
                 self._check_model(seen.model, sent)
             yield chunk
-        yield self._last_chunk(seen, sent)
+        yield self._last_chunk(seen, sent, self._known(sent["model"]))
 
     async def _astream(self, *args: Any, **kwargs: Any) -> AsyncIterator[ChatGenerationChunk]:
         sent: dict[str, Any] = {}
@@ -109,26 +109,34 @@ class RecordedOpenAI(ChatOpenAI):
                 if seen.add(chunk):
                     self._check_model(seen.model, sent)
                 yield chunk
-        yield self._last_chunk(seen, sent)
+        yield self._last_chunk(seen, sent, await self._aknown(sent["model"]))
 
-    def _recorded(self, result: ChatResult, sent: dict[str, Any]) -> ChatResult:
+    def _recorded(self, result: ChatResult, sent: dict[str, Any], known: dict[str, Any]) -> ChatResult:
         self._check_model((result.llm_output or {}).get("model_name"), sent)
         for generation in result.generations:
             message = generation.message
             tokens = Tokens.popped(generation.generation_info)
             record = self._record(tokens, _output_tokens(message) if len(result.generations) == 1 else None)
-            message.response_metadata[RECORD] = {**record, "sent": sent}
+            message.response_metadata[RECORD] = {**record, **known, "sent": sent}
         return result
 
-    def _last_chunk(self, seen: _Seen, sent: dict[str, Any]) -> ChatGenerationChunk:
+    def _last_chunk(self, seen: _Seen, sent: dict[str, Any], known: dict[str, Any]) -> ChatGenerationChunk:
         """An empty chunk with the record of the whole stream: merging it per chunk would be quadratic in length."""
         if not seen.finished:
             raise ProviderError("bad response: the stream ended before the reply did", code="bad_response")
-        record = {**self._record(seen.tokens, seen.output_tokens), "sent": sent}
+        record = {**self._record(seen.tokens, seen.output_tokens), **known, "sent": sent}
         return ChatGenerationChunk(message=AIMessageChunk(content="", response_metadata={RECORD: record}))
 
     def _record(self, tokens: Tokens, output_tokens: int | None) -> dict[str, Any]:
         """What to say of the tokens; `output_tokens`: as the server counted them, None if it did not."""
+        return {}
+
+    def _known(self, model: str) -> dict[str, Any]:
+        """What is known of the server of `model`, for the record."""
+        return {}
+
+    async def _aknown(self, model: str) -> dict[str, Any]:
+        """As `_known`."""
         return {}
 
     def _check_model(self, answered: str | None, sent: dict[str, Any]) -> None:

@@ -1,7 +1,8 @@
 """What was sent is read off the request body itself, after every default and merge, and holds no secret.
 
-Invariant: equal to the body a server receives, except that the parts as long as a prompt (`messages`, `tools`, schemas)
-stand as digests, values under secret-looking names as `<redacted>`, and of the headers only the request's own key.
+Invariant: equal to the body a server receives, except that the parts as long as a prompt (`messages`, a `prompt` in
+tokens, `tools`, schemas) stand as digests, values under secret-looking names as `<redacted>`, and of the headers only
+the request's own key.
 """
 
 from __future__ import annotations
@@ -19,15 +20,17 @@ IDEMPOTENCY_HEADERS = ("X-Request-Id", "Idempotency-Key")
 """The first joins our record to the server's log (vLLM makes the response id of it), the second names the attempt's
 deed to servers that keep answers."""
 
-_TRANSPORT_ONLY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
-_BY_DIGEST = ("messages", "tools", "functions", "response_format", "structured_outputs")
+TRANSPORT_ONLY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+"""Arguments of the SDK that are no part of the body."""
+
+_BY_DIGEST = ("messages", "prompt", "tools", "functions", "response_format", "structured_outputs")
 _SECRET_NAME = re.compile(r"(?i)(api|access|auth|private)[_-]?(key|token)|password|secret|authorization|credential")
 
 
 def sent_of(payload: Mapping[str, Any]) -> dict[str, Any]:
     """The record of an OpenAI chat request. `payload`: keyword arguments of the SDK's `create`, whose `extra_body` the
     SDK merges over the rest key by key."""
-    body = {key: value for key, value in payload.items() if key not in _TRANSPORT_ONLY}
+    body = {key: value for key, value in payload.items() if key not in TRANSPORT_ONLY}
     body |= payload.get("extra_body") or {}
     plain: dict[str, Any] = to_jsonable_python(body, fallback=lambda value: type(value).__name__)
     for name in _BY_DIGEST:
@@ -46,6 +49,8 @@ def headers_for(key: str) -> dict[str, str]:
 
 
 def _summary(name: str, value: Any) -> dict[str, Any]:
+    if name == "prompt":
+        return {"digest": digest(value), "count": len(value)}
     if name != "messages":
         return {"digest": digest(value)}
     characters = sum(len(item) if isinstance(item, str) else len(json.dumps(item)) for item in map(_content, value))

@@ -4,7 +4,9 @@ Invariants: each call asks for `return_token_ids` and log-probs (unless switched
 `message.response_metadata["flowwright"]` (`prompt_token_ids`, `token_ids`, `logprobs`, `tokens_incomplete`, `sent`), in
 invoke, ainvoke, stream and astream alike, and nowhere else in the message; `Reply.of(message)` reads them. A reply from
 another model than the one named (a stale server, an adapter that was not loaded) raises ProviderError `wrong_model`.
-The server decides which distribution the log-probs belong to: start it with `--logprobs-mode processed_logprobs`.
+The server decides which distribution the log-probs belong to: start it with `--logprobs-mode processed_logprobs`. It is
+asked once which one it is (`server_probe.py`). A call with `prefix=` continues those tokens (`bridging.py`); where that
+cannot be, its messages are rendered anew, as the reply's `prompt_token_ids` show.
 """
 
 from __future__ import annotations
@@ -16,10 +18,14 @@ from langchain_core.language_models import LanguageModelInput
 from langchain_core.outputs import ChatGenerationChunk, ChatResult
 from pydantic import Field, SecretStr
 
+from .asking import post
+from .bridged_chat import BridgedOpenAI
 from .faults import ProviderError
-from .recorded import ANSWERED_BY, RecordedOpenAI
+from .recorded import ANSWERED_BY
+from .server_probe import LogprobsMode, version_of
 from .tokens import Tokens
 
+CHAT_ROUTE = "/chat/completions"
 DEFAULT_URL = "http://127.0.0.1:8000/v1"
 URL_VARIABLE = "VLLM_BASE_URL"
 KEY_VARIABLE = "VLLM_API_KEY"
@@ -30,9 +36,10 @@ def _key() -> SecretStr:
     return SecretStr(os.environ.get(KEY_VARIABLE) or "EMPTY")
 
 
-class ChatVLLM(RecordedOpenAI):
+class ChatVLLM(BridgedOpenAI):
     """Chat model of a vLLM server. `model` is a served model or a loaded LoRA adapter, by name. `schema=` in a call or
-    a `bind` constrains the reply to a JSON schema by vLLM's `structured_outputs`."""
+    a `bind` constrains the reply to a JSON schema by vLLM's `structured_outputs`; `prefix=` (`policies.prefix.Prefix`)
+    says in tokens what the prompt begins with."""
 
     openai_api_base: str | None = Field(
         default_factory=lambda: os.environ.get(URL_VARIABLE) or DEFAULT_URL, alias="base_url"
@@ -40,6 +47,10 @@ class ChatVLLM(RecordedOpenAI):
     openai_api_key: Any = Field(default_factory=_key, alias="api_key")
     return_token_ids: bool = True
     """Ask for token ids and log-probs. False: the reply has neither."""
+    logprobs_mode: LogprobsMode | None = None
+    """Which distribution the server's log-probs belong to, where the caller knows; None: the server is asked."""
+    probe: bool = True
+    """Whether the server may be asked: one request, once in the lifetime of all models of this server here."""
 
     @property
     def _llm_type(self) -> str:
@@ -61,18 +72,28 @@ class ChatVLLM(RecordedOpenAI):
             extra["structured_outputs"] = {"json": schema}
         return super()._get_request_payload(input_, stop=stop, extra_body=extra, **kwargs)
 
+    def _known(self, model: str) -> dict[str, Any]:
+        mode = self.logprobs_mode
+        if mode is None and self.probe and self.return_token_ids:
+            mode = self._server.mode(model, lambda body: post(self.root_client, CHAT_ROUTE, body))
+        return _said(mode, model)
+
+    async def _aknown(self, model: str) -> dict[str, Any]:
+        mode = self.logprobs_mode
+        if mode is None and self.probe and self.return_token_ids:
+            mode = await self._server.amode(model, lambda body: post(self.root_async_client, CHAT_ROUTE, body))
+        return _said(mode, model)
+
     def _create_chat_result(self, response: Any, generation_info: dict[str, Any] | None = None) -> ChatResult:
         result = super()._create_chat_result(response, generation_info)
+        answer = response if isinstance(response, dict) else response.model_dump(warnings=False)
+        self._server.note(answer)
         if not self.return_token_ids:
             return result
-        for generation, choice in zip(result.generations, response.choices, strict=True):
+        for generation, choice in zip(result.generations, answer["choices"], strict=True):
+            generation.message.additional_kwargs.setdefault("refusal", None)  # LangChain has it of the SDK's objects
             info = generation.generation_info = generation.generation_info or {}
-            content = choice.logprobs.content if choice.logprobs else None
-            Tokens(
-                prompt_token_ids=getattr(response, "prompt_token_ids", None),
-                token_ids=getattr(choice, "token_ids", None) or [],
-                logprobs=[entry.logprob for entry in content or []],
-            ).put(info)
+            _tokens(choice, answer.get("prompt_token_ids")).put(info)
         return result
 
     def _convert_chunk_to_generation_chunk(
@@ -82,15 +103,12 @@ class ChatVLLM(RecordedOpenAI):
         body = chunk.get("chunk") or chunk  # the SDK's stream helper wraps each chunk
         if generation is None or not body.get("choices"):
             return generation
+        self._server.note(body)
         choice = body["choices"][0]
         info = generation.generation_info = generation.generation_info or {}
         info[ANSWERED_BY] = body.get("model")
         if self.return_token_ids:
-            Tokens(
-                prompt_token_ids=body.get("prompt_token_ids"),
-                token_ids=choice.get("token_ids") or [],
-                logprobs=[entry["logprob"] for entry in (choice.get("logprobs") or {}).get("content") or []],
-            ).put(info)
+            _tokens(choice, body.get("prompt_token_ids")).put(info)
         return generation
 
     def _record(self, tokens: Tokens, output_tokens: int | None) -> dict[str, Any]:
@@ -109,3 +127,15 @@ class ChatVLLM(RecordedOpenAI):
                 f"wrong model: asked for {sent['model']!r}, {answered or 'an unnamed model'!r} answered",
                 code="wrong_model",
             )
+
+
+def _tokens(choice: dict[str, Any], read: list[int] | None) -> Tokens:
+    """Those of one choice of a chat completion, or of a piece of it, after the prompt that was `read`."""
+    entries = (choice.get("logprobs") or {}).get("content") or []
+    return Tokens(read, choice.get("token_ids") or [], [entry["logprob"] for entry in entries])
+
+
+def _said(mode: LogprobsMode | None, model: str) -> dict[str, Any]:
+    """The part of a record that is about the server."""
+    told = {"logprobs_mode": mode, "version": version_of(model)}
+    return {name: value for name, value in told.items() if value is not None}

@@ -9,6 +9,10 @@ it). As a process of its own, for tests that kill the client:
 `--script` names a Python file with `reply(request)`; without one the server answers with a digest of the request. Each
 line of LOG is one event in JSON: a request `received`, and the same request `answered` once its last byte is written.
 `GET /stats` tells the counts by idempotency key. Only the standard library is used.
+
+Requests that only ask about the server are answered at once and counted apart: `probes` (a chat request that biases one
+token, see `logprobs_mode`) and `tokenized`. With a `template` (`--template`) the server also renders and takes prompts
+in tokens, at `/tokenize` and `/v1/completions`; without one it knows neither, as servers that are only compatible.
 """
 
 from __future__ import annotations
@@ -27,6 +31,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TextIO
 
+from scripted_template import Template
+
 KEY_HEADERS = ("idempotency-key", "x-request-id")
 _PIECE = re.compile(r"\s*\S+|\s+")
 
@@ -43,6 +49,21 @@ class Request:
     """Requests before this one at this server."""
     attempt: int
     """Requests before this one with the same idempotency key."""
+    template: Template | None = None
+
+    @property
+    def messages(self) -> list[dict[str, Any]]:
+        """What the prompt says, also when it came in tokens."""
+        if self.template is not None and "prompt" in self.body:
+            return self.template.messages(self.body["prompt"])
+        return list(self.body["messages"])
+
+    @property
+    def read(self) -> list[int]:
+        """The prompt's tokens."""
+        if self.template is None:
+            return prompt_ids(self.body)
+        return list(self.body["prompt"]) if "prompt" in self.body else self.template.ids(self.body["messages"])
 
     @property
     def key(self) -> str | None:
@@ -51,7 +72,7 @@ class Request:
     @property
     def prompt(self) -> str:
         """The text of the last message."""
-        return str(self.body["messages"][-1]["content"])
+        return str(self.messages[-1]["content"])
 
 
 @dataclass(frozen=True)
@@ -81,6 +102,12 @@ class Answer:
     """Send an error event (`message`, `error_code`) after so many pieces of a stream, as vLLM does."""
     end_after: int | None = None
     """End a stream after so many pieces, without finish reason, as if all were well."""
+    tool_calls: tuple[tuple[str, str, str], ...] = ()
+    """Id, name and arguments (in JSON) of each tool called; `text` is what was sampled for them, and not shown."""
+    thoughts: str = ""
+    """What a reasoning parser takes out of a chat completion's text, `text` being the rest."""
+    read: list[int] | None = None
+    """Tokens that the server claims to have read; None: those it was sent."""
 
 
 Script = Callable[[Request], Answer | str]
@@ -100,20 +127,35 @@ def prompt_ids(body: dict[str, Any]) -> list[int]:
 
 
 def digest_script(request: Request) -> Answer:
-    return Answer(f"Answer: {hashlib.sha256(json.dumps(request.body['messages']).encode()).hexdigest()[:12]}")
+    return Answer(f"Answer: {hashlib.sha256(json.dumps(request.messages).encode()).hexdigest()[:12]}")
 
 
 class ScriptedServer:
     """The server. `requests` grows as they arrive; `port` and `url` are set while it runs."""
 
-    def __init__(self, script: Script | str = digest_script, *, log: Path | None = None, latency: float = 0.0) -> None:
-        """`script`: what to answer, or one text for all. `log`: a file for events, None for none."""
+    def __init__(
+        self,
+        script: Script | str = digest_script,
+        *,
+        log: Path | None = None,
+        latency: float = 0.0,
+        template: Template | None = None,
+        logprobs_mode: str | Callable[[], Answer] = "processed",
+        thoughtful: bool = False,
+    ) -> None:
+        """`script`: what to answer, or one text for all. `log`: a file for events, None for none. `logprobs_mode`:
+        `processed`, `raw`, or what to answer when asked for it. `thoughtful`: what is said there are thoughts."""
         self.script: Script = (lambda _: script) if isinstance(script, str) else script
         self.requests: list[Request] = []
         self.answered: Counter[str | None] = Counter()
         self.connections = 0
         self.busiest = 0
         self.latency = latency
+        self.template = template
+        self.logprobs_mode = logprobs_mode
+        self.thoughtful = thoughtful
+        self.probes = 0
+        self.tokenized: list[dict[str, Any]] = []
         self.port = 0
         self._log: TextIO | None = log.open("a", encoding="utf-8") if log else None
         self._busy = 0
@@ -181,6 +223,11 @@ class ScriptedServer:
             writer.write(_response(200, self._told(path)))
             await writer.drain()
             return True
+        aside = await self._aside(path, json.loads(body))
+        if aside is not None:
+            writer.write(aside)
+            await writer.drain()
+            return bool(aside)
         request = self._received(path, headers, json.loads(body))
         self._busy += 1
         self.busiest = max(self.busiest, self._busy)
@@ -188,6 +235,25 @@ class ScriptedServer:
             return await self._answer(request, writer)
         finally:
             self._busy -= 1
+
+    async def _aside(self, path: str, body: dict[str, Any]) -> bytes | None:
+        """The answer to a question about the server, b"" for none; None: it is a call."""
+        if path.endswith("/tokenize"):
+            self.tokenized.append(body)
+            if self.template is None:
+                return _response(404, b'{"detail": "Not Found"}')
+            pieces_ = self.template.pieces(body["messages"], reply=body.get("add_generation_prompt", True))
+            told = {"tokens": [self.template.id(piece) for piece in pieces_], "max_model_len": 100_000}
+            return _response(200, json.dumps(told | {"token_strs": pieces_}).encode())
+        if body.get("logit_bias") != {"0": 100}:
+            return None
+        self.probes += 1
+        if callable(self.logprobs_mode):
+            answer = self.logprobs_mode()
+            await asyncio.sleep(answer.seconds)
+            error = json.dumps({"error": {"message": answer.message}}).encode()
+            return b"" if answer.stop_after == 0 else _response(answer.status, answer.raw or error)
+        return _response(200, json.dumps(_probed(body, self.logprobs_mode, self.thoughtful)).encode())
 
     def _told(self, path: str) -> bytes:
         if path.endswith("/stats"):
@@ -197,7 +263,7 @@ class ScriptedServer:
 
     def _received(self, path: str, headers: dict[str, str], body: dict[str, Any]) -> Request:
         key = next((headers[name] for name in KEY_HEADERS if name in headers), None)
-        request = Request(path, headers, body, len(self.requests), self.by_key[key])
+        request = Request(path, headers, body, len(self.requests), self.by_key[key], self.template)
         self.requests.append(request)
         self._event("received", request)
         return request
@@ -259,10 +325,24 @@ def _chunk(data: bytes) -> bytes:
     return f"{len(data):x}\r\n".encode() + data + b"\r\n"
 
 
+def _probed(body: dict[str, Any], mode: str, thoughtful: bool) -> dict[str, Any]:
+    """The first token is sampled; the distribution in which it is certain is shown, or the one in which it is not."""
+    first, second = (0.0, -106.0) if mode == "processed" else (-6.5, -6.0)
+    shown = [{"token": "!", "logprob": first}, {"token": '"', "logprob": second}]
+    choice = {
+        "index": 0,
+        "message": {"role": "assistant", ("reasoning" if thoughtful else "content"): "!"},
+        "finish_reason": "length",
+        "logprobs": {"content": [shown[0] | {"top_logprobs": shown}]},
+        "token_ids": [0],
+    }
+    return {"id": "probe", "object": "chat.completion", "created": 0, "model": body.get("model"), "choices": [choice]}
+
+
 def _cut(request: Request, answer: Answer) -> tuple[list[str], str]:
     """The sampled pieces within the request's limit, and the reason for the end."""
     limit = request.body.get("max_completion_tokens") or request.body.get("max_tokens")
-    sampled = pieces(answer.text)
+    sampled = request.template.sampled(answer.text) if request.template else pieces(answer.text)
     return (sampled[:limit], "length") if limit and len(sampled) > limit else (sampled, answer.finish_reason)
 
 
@@ -273,7 +353,8 @@ def _base(request: Request, answer: Answer) -> dict[str, Any]:
 
 
 def _logprobs(request: Request, first: int, sampled: list[str]) -> dict[str, Any] | None:
-    if not request.body.get("logprobs"):
+    wanted = request.body.get("logprobs")
+    if wanted is None or wanted is False:
         return None
     content = [
         {"token": p, "logprob": -(first + i + 1) / 8, "bytes": None, "top_logprobs": []} for i, p in enumerate(sampled)
@@ -281,8 +362,16 @@ def _logprobs(request: Request, first: int, sampled: list[str]) -> dict[str, Any
     return {"content": content}
 
 
+def _text(request: Request, sampled: list[str]) -> str:
+    return request.template.text(sampled) if request.template else "".join(sampled)
+
+
+def _ids(request: Request, sampled: list[str]) -> list[int]:
+    return [request.template.id(piece) if request.template else token_id(piece) for piece in sampled]
+
+
 def _usage(request: Request, sampled: list[str]) -> dict[str, int]:
-    read = len(prompt_ids(request.body))
+    read = len(request.read)
     return {"prompt_tokens": read, "completion_tokens": len(sampled), "total_tokens": read + len(sampled)}
 
 
@@ -292,34 +381,76 @@ def _body(request: Request, answer: Answer) -> dict[str, Any]:
     sampled, reason = _cut(request, answer)
     ids = answer.token_ids and request.body.get("return_token_ids")
     choice = {
-        "message": {"role": "assistant", "content": "".join(sampled)},
+        "message": {"role": "assistant", "content": _text(request, sampled), "reasoning": answer.thoughts or None}
+        | _called(answer),
         "finish_reason": reason,
         "logprobs": _logprobs(request, 0, sampled),
-    } | ({"token_ids": [token_id(p) for p in sampled]} if ids else {})
+    } | ({"token_ids": _ids(request, sampled)} if ids else {})
     choices = [{"index": index, **choice} for index in range(request.body.get("n") or 1)]
-    return {
+    body = {
         **_base(request, answer),
         "object": "chat.completion",
         "choices": choices,
         **({"usage": _usage(request, sampled)} if answer.usage else {}),
-        **({"prompt_token_ids": prompt_ids(request.body)} if ids else {}),
+        **({"prompt_token_ids": answer.read or request.read} if ids else {}),
     }
+    return body if "messages" in request.body else _plain(body, "message")
+
+
+def _called(answer: Answer) -> dict[str, Any]:
+    """The part of a message that calls tools."""
+    if not answer.tool_calls:
+        return {}
+    calls = [
+        {"index": index, "id": id, "type": "function", "function": {"name": name, "arguments": arguments}}
+        for index, (id, name, arguments) in enumerate(answer.tool_calls)
+    ]
+    return {"content": None, "tool_calls": calls}
+
+
+def _plain(body: dict[str, Any], part: str) -> dict[str, Any]:
+    """A chat completion, or a chunk of one, as a completion has it."""
+    choices = []
+    for choice in body["choices"]:
+        said = {name: value for name, value in choice.items() if name != part}
+        entries = (choice.get("logprobs") or {}).get("content")
+        if entries is not None:
+            said["logprobs"] = {
+                "tokens": [entry["token"] for entry in entries],
+                "token_logprobs": [entry["logprob"] for entry in entries],
+                "top_logprobs": [{entry["token"]: entry["logprob"]} for entry in entries],
+                "text_offset": [0] * len(entries),
+            }
+        text = choice[part].get("content") or ""
+        choices.append(said | {"text": text, "prompt_token_ids": body.get("prompt_token_ids")})
+    rest = {name: value for name, value in body.items() if name not in ("choices", "prompt_token_ids")}
+    return rest | {"object": "text_completion", "choices": choices}
 
 
 def _events(request: Request, answer: Answer) -> Iterator[dict[str, Any]]:
     """The chunks of a stream: ids of the prompt on the first, ids and log-probs beside each piece, usage at the end."""
+    plain = "messages" not in request.body
+    for event in _chat_events(request, answer):
+        yield _plain(event, "delta") if plain else event
+
+
+def _chat_events(request: Request, answer: Answer) -> Iterator[dict[str, Any]]:
     sampled, reason = _cut(request, answer)
     ids = answer.token_ids and request.body.get("return_token_ids")
     base = {**_base(request, answer), "object": "chat.completion.chunk"}
     first = {"index": 0, "delta": {"role": "assistant", "content": ""}, "finish_reason": None, "logprobs": None}
-    yield {**base, "choices": [first], **({"prompt_token_ids": prompt_ids(request.body)} if ids else {})}
+    yield {**base, "choices": [first], **({"prompt_token_ids": answer.read or request.read} if ids else {})}
     for number, piece in enumerate(sampled):
         choice = {
             "index": 0,
-            "delta": {"content": piece},
+            "delta": {
+                "content": None if answer.tool_calls else _text(request, [piece]),
+                "reasoning": answer.thoughts or None,
+            }
+            | (_called(answer) if number == len(sampled) - 1 else {}),
             "finish_reason": reason if number == len(sampled) - 1 else None,
             "logprobs": _logprobs(request, number, [piece]),
-        } | ({"token_ids": [token_id(piece)]} if ids else {})
+        } | ({"token_ids": _ids(request, [piece])} if ids else {})
         yield {**base, "choices": [choice]}
     if not sampled:
         yield {**base, "choices": [{"index": 0, "delta": {}, "finish_reason": reason, "logprobs": None}]}
@@ -334,10 +465,12 @@ def main() -> None:
     parser.add_argument("--log", type=Path, required=True)
     parser.add_argument("--script", type=Path, help="a Python file with reply(request)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--template", action="store_true", help="render, and take prompts in tokens")
     options = parser.parse_args()
     names = {"Answer": Answer, "Request": Request}
     script = runpy.run_path(str(options.script), init_globals=names)["reply"] if options.script else digest_script
-    server = ScriptedServer(script, log=options.log, latency=options.latency)
+    template = Template() if options.template else None
+    server = ScriptedServer(script, log=options.log, latency=options.latency, template=template)
 
     def ready() -> None:
         fresh = options.port_file.with_suffix(".new")

@@ -14,10 +14,11 @@ import urllib.request
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
+from weakref import WeakValueDictionary
 
 import pytest
 from flowwright import UsageError
-from flowwright.policies import ChatVLLM, ProviderError, Reply, call_with_retries, classify, resolve
+from flowwright.policies import ChatVLLM, ProviderError, Reply, call_with_retries, classify, resolve, server_probe
 from flowwright.policies.reply import RECORD
 from flowwright.sampling import Sampling
 from langchain_core.messages import AIMessage, AIMessageChunk, HumanMessage
@@ -27,6 +28,12 @@ from scripted_server import Answer, Request, ScriptedServer, pieces, prompt_ids,
 
 TEXT = "The answer {is} forty two."
 Path_ = Callable[[ChatVLLM, str], AIMessage]
+
+
+@pytest.fixture(autouse=True)
+def _ports_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was known of a test's server is not believed of the next one at its port."""
+    monkeypatch.setattr(server_probe, "_servers", WeakValueDictionary())
 
 
 def chat_at(server: ScriptedServer, **options: Any) -> ChatVLLM:
@@ -85,7 +92,7 @@ def test_the_bulk_lies_in_one_place_only(path: Path_) -> None:
     with ScriptedServer(TEXT) as server:
         message = path(chat_at(server), "what is it")
     record = message.response_metadata.pop(RECORD)
-    assert set(record) == {"prompt_token_ids", "token_ids", "logprobs", "sent"}
+    assert set(record) == {"prompt_token_ids", "token_ids", "logprobs", "logprobs_mode", "sent"}
     rest = message.model_dump_json()
     assert message.content == TEXT
     assert not [word for word in ("logprob", "token_ids", "-0.125") if word in rest]
@@ -249,6 +256,16 @@ def test_an_adapter_is_a_model_by_its_name() -> None:
     assert (adapted.model, named.model) == ("designer-000001", "designer-000002")
     assert adapted.sent is not None
     assert adapted.sent["model"] == "designer-000001"
+
+
+@every_path
+@pytest.mark.parametrize(
+    ("model", "version"),
+    [("designer-000001", "designer-000001"), ("m", None), ("m-2024", None), ("m-00000a", None), ("-000001", None)],
+)
+def test_an_adapters_version_is_on_the_record(path: Path_, model: str, version: str | None) -> None:
+    with ScriptedServer(TEXT) as server:
+        assert Reply.of(path(chat_at(server, model=model), "hi")).version == version
 
 
 # broken streams
