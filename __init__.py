@@ -9,22 +9,42 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .checkpoints.export.export import export
+    from .checkpoints.fork import fork_runs
+    from .checkpoints.load import load_trajectories
     from .checkpoints.open import open_checkpointer
+    from .checkpoints.selection import Selection
     from .errors import FlowwrightError, UsageError
     from .graphs.build import build_graph
     from .graphs.context import Context
     from .graphs.tool import as_tool
     from .policies.policies import Policies
 
-__all__ = ["Context", "FlowwrightError", "Policies", "UsageError", "as_tool", "build_graph", "open_checkpointer"]
+__all__ = [
+    "Context",
+    "FlowwrightError",
+    "Policies",
+    "Selection",
+    "UsageError",
+    "as_tool",
+    "build_graph",
+    "export",
+    "fork_runs",
+    "load_trajectories",
+    "open_checkpointer",
+]
 
 _HOMES = {
     "Context": ".graphs.context",
     "FlowwrightError": ".errors",
     "Policies": ".policies.policies",
+    "Selection": ".checkpoints.selection",
     "UsageError": ".errors",
     "as_tool": ".graphs.tool",
     "build_graph": ".graphs.build",
+    "export": ".checkpoints.export.export",
+    "fork_runs": ".checkpoints.fork",
+    "load_trajectories": ".checkpoints.load",
     "open_checkpointer": ".checkpoints.open",
 }
 
