@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from .checkpoints.fork import fork_runs
     from .checkpoints.load import load_trajectories
     from .checkpoints.open import open_checkpointer
+    from .checkpoints.recorder import recorded
     from .checkpoints.selection import Selection
     from .errors import FlowwrightError, UsageError
     from .graphs.build import build_graph
@@ -32,6 +33,7 @@ __all__ = [
     "fork_runs",
     "load_trajectories",
     "open_checkpointer",
+    "recorded",
 ]
 
 _HOMES = {
@@ -46,6 +48,7 @@ _HOMES = {
     "fork_runs": ".checkpoints.fork",
     "load_trajectories": ".checkpoints.load",
     "open_checkpointer": ".checkpoints.open",
+    "recorded": ".checkpoints.recorder",
 }
 
 

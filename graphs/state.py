@@ -23,7 +23,7 @@ from .turn import Turn
 Status = Literal["running", "finished", "best_effort", "failed"]
 SNAPSHOT_EVERY: Final = 250
 """Updates of a growing channel between stored copies of it: fewer copies are less to store, more are less to read."""
-CALLS_EVERY: Final = 50
+CALLS_EVERY: Final = 100
 """The same of the calls, of which a copy is small and the updates are not."""
 
 

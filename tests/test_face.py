@@ -20,7 +20,8 @@ BUILD_GRAPH = (
 
 def test_the_public_names_are_these() -> None:
     assert flowwright.__all__ == [
-        "Context", "FlowwrightError", "Policies", "UsageError", "as_tool", "build_graph", "open_checkpointer"
+        "Context", "FlowwrightError", "Policies", "Selection", "UsageError", "as_tool", "build_graph", "export",
+        "fork_runs", "load_trajectories", "open_checkpointer", "recorded",
     ]  # fmt: skip
     assert all(getattr(flowwright, name) for name in flowwright.__all__)
     assert set(dir(flowwright)) == set(flowwright.__all__)
@@ -33,6 +34,18 @@ def test_build_graph_keeps_its_signature() -> None:
     assert list(inspect.signature(flowwright.Policies).parameters) == [
         "designer", "executor", "verifier", "generator", "summarizer", "prices", "timeout"
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("name", "parameters"),
+    [
+        ("load_trajectories", ["saver", "selection", "ledger"]),
+        ("fork_runs", ["graph", "thread_id", "at", "samples", "seed", "edit", "whole"]),
+        ("recorded", ["model", "sink"]),
+    ],
+)
+def test_the_ways_from_checkpoints_to_data_keep_their_signatures(name: str, parameters: list[str]) -> None:
+    assert list(inspect.signature(getattr(flowwright, name)).parameters) == parameters
 
 
 HEAVY = (
