@@ -27,7 +27,7 @@ class Trajectory:
     checkpoint_id: str
     """Its last checkpoint."""
     run: str
-    """Id of the run; of a foreign graph the thread's id, of a branch that left another the id of its first checkpoint."""
+    """Id of the run; of a foreign graph the thread's id, or of a branch that left another its first checkpoint's."""
     task: str | None
     """Id of the task; None: it had none."""
     question: str | None

@@ -24,6 +24,7 @@ from langchain_core.language_models import BaseChatModel
 
 from ..errors import UsageError
 from .address import OWN_SCHEMES, Address, checked_url, public_url
+from .capture import original
 from .policy import Policy
 from .price import FREE, Price, price_of
 
@@ -43,7 +44,7 @@ def resolve(
     """The policy at an address, or around a chat model. `role` matters for `offline` only. `prices` (USD per million
     tokens in and out, by model name; None: the shipped table alone). `timeout`: seconds. Raises UsageError."""
     if isinstance(given, BaseChatModel):
-        return _around(given, prices)
+        return _around(original(given), prices)  # our graphs record their calls themselves
     address = Address.parse(given)
     if address.scheme == "vllm":
         return _vllm(address, prices, timeout)
