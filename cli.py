@@ -96,6 +96,17 @@ def resume(**options: Any) -> None:
 
 
 @app.command()
+@click.argument("thread")
+@click.option("--json", "as_json", is_flag=True, help="What came of it as one JSON object.")
+@database_option
+def replay(**options: Any) -> None:
+    """Do the run on THREAD again from its records, without a model, and compare. Exit code 1 if anything differs."""
+    from .commands.replay import replay_command
+
+    sys.exit(replay_command(options))
+
+
+@app.command()
 @click.option("--limit", type=click.IntRange(1), default=50, show_default=True, help="Newest N threads.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a thread and line.")
 @database_option
@@ -120,6 +131,32 @@ def show(**options: Any) -> None:
 
 
 @app.command()
+@click.option("--rebuild", is_flag=True, help="Empty the index and read every run again.")
+@click.option("--json", "as_json", is_flag=True, help="The report as one JSON object.")
+@database_option
+def index(**options: Any) -> None:
+    """Build the run index beside a database (runs.db: runs.index.db), or bring it up to date: tables of runs, turns,
+    operations, calls, faults and rewards for any SQLite tool, and full-text search. It may be deleted at any time.
+    Exit code 1 if a thread could not be read."""
+    from .commands.index import index_command
+
+    sys.exit(index_command(options))
+
+
+@app.command()
+@click.argument("words", nargs=-1, required=True)
+@click.option("--limit", type=click.IntRange(1), default=20, show_default=True, help="Best N texts.")
+@click.option("--as-is", is_flag=True, help="Search the index as it is, without bringing it up to date first.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a text and line.")
+@database_option
+def search(**options: Any) -> None:
+    """Find the runs whose questions, answers, decisions, instructions, replies or faults have all WORDS."""
+    from .commands.index import search_command
+
+    search_command(options)
+
+
+@app.command()
 @click.option("--tasks", "per_family", type=click.IntRange(1), default=5, show_default=True, help="Tasks a family.")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of tasks and runs.")
 @click.option("--thread", help="Name of the demo; a second call with it goes on where the first stopped.")
@@ -130,6 +167,96 @@ def demo(**options: Any) -> None:
     from .demo import demo_command
 
     demo_command(options)
+
+
+@app.command()
+@click.argument("thread")
+@click.option("--at", required=True, metavar="TURN", help="The turn to decide anew, or the id of a checkpoint.")
+@click.option("--samples", type=int, default=1, show_default=True, help="How many forks.")
+@click.option("--seed", type=int, help="Seeds of the forks derive from it. Default: from the run's own.")
+@click.option("--edit", metavar="JSON|@FILE", help='Change the past: {"budget": {...}, "memory": {KEY: TEXT}}.')
+@click.option("--whole", is_flag=True, help="Store everything in each fork, for other programs to read the file.")
+@click.option("--concurrency", type=click.IntRange(1), default=8, show_default=True, help="Forks at the same time.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a fork and line.")
+@tool_options
+@model_options
+@database_option
+def fork(**options: Any) -> None:
+    """Decide a turn of the run on THREAD anew, with new samples or other models. Nothing before it is run again.
+
+    The forks are threads of their own, THREAD.TURN-1 and on; the same command again goes on with those that were
+    interrupted, and makes new ones when all have ended. Models: those of the run, unless others are named.
+    """
+    from .commands.fork import fork_command
+
+    fork_command(options)
+
+
+@app.command()
+@click.option("--reward", required=True, metavar="NAME", help="exact, finished, structure or cost.")
+@click.option("--tasks", type=click.Path(path_type=Path), help="JSON or JSONL file with the answers, by row id.")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="NAME=VALUE", help="Only these runs, such as system=flowsteer."
+)
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a run and line.")
+@database_option
+def score(**options: Any) -> None:
+    """Give stored runs a reward. Nothing is run; earlier rewards stay beside it."""
+    from .commands.score import score_command
+
+    score_command(options)
+
+
+@app.command()
+@click.option("--format", metavar="FORMAT", help="sft, kto, dpo, grpo or atif.")
+@click.option("--preset", metavar="NAME", help="A published set: dyflow-phase1 (sft) or dyflow-phase2 (kto).")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="File to write, .jsonl or .parquet.")
+@click.option(
+    "--filter", "filters", multiple=True, metavar="KEY=VALUE",
+    help="Only these: system, role, policy, version, status, task, thread, since, until, reward (exact>=0.5).",
+)  # fmt: skip
+@click.option("--reward", metavar="NAME", help="Reward that judges runs. Default: the only one, where one is needed.")
+@click.option("--success-at", type=float, default=0.5, show_default=True, help="Least reward of a success.")
+@click.option(
+    "--negatives/--no-negatives", default=None, help="Refused replies as bad ones. Default: yes, except in a preset."
+)
+@click.option("--split", multiple=True, metavar="NAME=SHARE", help="Share of tasks in a file of its own: test=0.1.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Decides splits, order and subsampling.")
+@click.option("--overwrite", is_flag=True, help="Replace files that are there.")
+@click.option("--json", "as_json", is_flag=True, help="Files, counts and ledger as one JSON object.")
+@database_option
+def export(**options: Any) -> None:
+    """Write stored runs as training data, with a data card and a ledger of everything that was left out beside it."""
+    from .commands.export import export_command
+
+    export_command(options)
+
+
+@app.command()
+@click.argument("model")
+@click.argument("extra", nargs=-1, type=click.UNPROCESSED, metavar="[-- VLLM_FLAGS]...")
+@click.option("--adapter", "adapters", multiple=True, metavar="NAME=DIR", help="Serve this LoRA adapter; repeatable.")
+@click.option("--lora", is_flag=True, help="Make room for adapters to be loaded later, as training does.")
+@click.option("--max-loras", type=click.IntRange(1), default=4, show_default=True, help="Adapters in one batch.")
+@click.option("--max-lora-rank", type=click.IntRange(1), help="Default: what the adapters need, at least 16.")
+@click.option("--name", help="Name to ask for. Default: the folder's name, or the hub's.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8000, show_default=True, help="Port to listen on.")
+@click.option("--python", envvar="FLOWWRIGHT_VLLM_PYTHON", help="Interpreter with vLLM. Default: this environment's.")
+@click.option("--max-model-len", type=click.IntRange(1), help="Tokens of prompt and completion together.")
+@click.option("--dtype", help="float32, bfloat16, ... Default: vLLM's choice.")
+@click.option(
+    "--admin/--no-admin", default=None, help="Routes that load adapters and reset caches. Default: on loopback hosts."
+)
+@click.option("--dry-run", is_flag=True, help="Print the command line and its reasons, start nothing.")
+def serve(**options: Any) -> None:
+    """Serve MODEL (a folder or a hub name) with vLLM, set up so that its tokens and log-probs can be trained on.
+
+    Arguments after -- go to vLLM as they are: flowwright serve DIR -- --max-num-seqs 32
+    """
+    from .commands.serve import serve_command
+
+    serve_command(options)
 
 
 @app.group()
