@@ -76,7 +76,7 @@ def turn_of(one: CallRecord, letters: random.Random) -> tuple[Turn, Operation]:
     operation = Operation(
         id=id, at=[number, 1], operator="GENERATE_ANSWER", instruction=words(letters, 20), inputs=["problem@1"],
         output=f"answer@{number}", arguments=None, node=None, turn=number, version="1", key=f"k{number}", status="ok",
-        fault=None, usage=no_usage(), model="model",
+        fault=None, usage=no_usage(), model="model", began=1.0,
     )  # fmt: skip
     return turn, operation
 

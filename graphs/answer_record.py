@@ -22,7 +22,7 @@ def answered(record: CallRecord, reply: Reply, parent: Spoken | None, price: Pri
     spoken, money = restored(record, parent), None
     if price is not None:
         money = (reply.input_tokens * price[0] + reply.output_tokens * price[1]) / 1e6
-    sent = {name: value for name, value in (reply.sent or {}).items() if name not in ("messages", "model", "key")}
+    sent = {name: value for name, value in (reply.sent or {}).items() if name not in ("model", "key")}
     return {
         **record,
         "model": reply.model, "version": reply.version, "sent": None if reply.sent is None else sent,

@@ -74,7 +74,7 @@ class CallRecord(TypedDict):
     schema: str | None
     """Digest of the JSON schema that decoding was constrained to; None: it was free."""
     sent: dict[str, Any] | None
-    """The request body as it went out, without messages and secrets (`policies.sent`); None: not to be seen."""
+    """The request body as it went out, without secrets, its messages as a digest (`policies.sent`); None: not seen."""
     prompt: PromptRecord
     reply: str
     """The text."""

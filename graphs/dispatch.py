@@ -114,7 +114,15 @@ def _obstacle(
 def skipped(planned: Planned, run: Run, reason: Fault) -> Operation:
     """The record of an operation that did not run."""
     return Operation(
-        **planned, turn=run["turn"], version="", key="", status="skipped", fault=reason, usage=no_usage(), model=None
+        **planned,
+        turn=run["turn"],
+        version="",
+        key="",
+        status="skipped",
+        fault=reason,
+        usage=no_usage(),
+        model=None,
+        began=None,
     )
 
 

@@ -48,6 +48,8 @@ class Operation(Planned):
     usage: Usage
     model: str | None
     """Model that answered last; None: no model was asked."""
+    began: float | None
+    """Unix seconds; `usage` says how long it took. None: it did not run."""
 
 
 def content_key(planned: Planned, *, version: str, inputs: dict[str, str], model: str | None, seed: int) -> str:

@@ -127,7 +127,7 @@ class Running:
         template, memory = self.registry[planned["operator"]], self.memory
         inputs = {key: memory[key]["content"] for key in planned["inputs"]}
         record = Operation(
-            **planned, turn=self.turn, version=template.version, status="ok", fault=None, usage=no_usage(), model=None,
+            **planned, turn=self.turn, version=template.version, status="ok", fault=None, usage=no_usage(), model=None, began=None,
             key=content_key(planned, version=template.version, inputs=inputs, model=None, seed=0),
         )  # fmt: skip
         try:

@@ -79,6 +79,7 @@ def operation(id: str, operator: str, status: str = "ok", **given: Any) -> Opera
     made = Operation(
         id=id, at=[1, 1], operator=operator, instruction="do it", inputs=[PROBLEM], output="draft@1", arguments=None,
         node=None, turn=1, version="1", key="k", status=cast(Any, status), fault=broken, usage=no_usage(), model=None,
+        began=None,
     )  # fmt: skip
     return cast(Operation, {**made, **given})
 

@@ -115,7 +115,7 @@ def _zero_seconds(value: Any) -> None:
     for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
         _zero_seconds(inner)
     if isinstance(value, dict):
-        value.update({name: 0 for name in value if name == "seconds"})
+        value.update({name: 0 for name in value if name in ("seconds", "began")})
 
 
 def differences(one: Any, other: Any, path: str = "") -> list[str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from langchain_core.runnables import Runnable
@@ -43,6 +43,7 @@ class Attempt:
     """None: no model is asked."""
     outcome: Outcome | None = None
     fault: Fault | None = None
+    began: float = field(default_factory=lambda: round(time.time(), 6))
 
     def key(self) -> str:
         """Content key of the operation."""
@@ -63,7 +64,7 @@ class Attempt:
         return Operation(
             **self.planned, turn=self.work["run"]["turn"], version=self.template.version, key=self.key(),
             status="failed" if self.fault else "ok", fault=self.fault, usage=self.usage(seconds),
-            model=self.caller.model if self.caller else None,
+            model=self.caller.model if self.caller else None, began=self.began,
         )  # fmt: skip
 
 
