@@ -23,10 +23,11 @@ def packed(record: CallRecord) -> Packed:
     """`record` as it is stored."""
     whole: Packed = {name: record[name] for name in _FIELDS}  # type: ignore[literal-required]  # one order for all
     short = {name: value for name, value in whole.items() if name not in _USUAL or value != _USUAL[name]}
-    prompt = {name: value for name, value in record["prompt"].items() if value != _USUAL_PROMPT[name]}
+    told: Packed = {**record["prompt"]}
+    prompt = {name: told[name] for name, usual in _USUAL_PROMPT.items() if told[name] != usual}
     short["prompt"] = prompt
-    for name, told in _told_by(record["id"]).items():
-        if record[name] == told:  # type: ignore[literal-required]
+    for name, value in _told_by(record["id"]).items():
+        if record[name] == value:  # type: ignore[literal-required]
             del short[name]
     if record["task"] == _last_task(record["namespace"]):
         del short["task"]

@@ -152,6 +152,8 @@ def _around(chat: BaseChatModel, prices: Mapping[str, Price] | None) -> Policy:
     name = f"{type(chat).__name__}{':' if model else ''}{model}{where}"
     if any(kind.startswith(f"{__package__}.offline.") for kind in kinds):
         return Policy(f"{name}:{getattr(chat, 'seed', 0)}", chat, offline=True, price=FREE)
+    if any(kind.startswith(f"{__package__}.local.") for kind in kinds):
+        return Policy(name, chat, price=FREE)
     if f"{__package__}.vllm.ChatVLLM" in kinds:
         return Policy(name, chat, constrain="vllm", price=(prices or {}).get(model, FREE))
     official = url is not None and url.host == OPENAI_HOST
