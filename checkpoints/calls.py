@@ -38,13 +38,11 @@ def calls_of(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> list[Ca
 
 def _walked(saver: BaseCheckpointSaver[Any], config: RunnableConfig) -> Iterator[list[Any]]:
     """What was written to the channel, ancestor by ancestor, nearest first."""
-    child = saver.get_tuple(config)
-    while child is not None:
-        parent = _parent(saver, child)
-        row = saver.get_tuple(parent) if parent is not None else None
+    row = saver.get_tuple(config)
+    while row is not None and (child := _stood_for(saver, row)) is not None and child.parent_config is not None:
+        row = saver.get_tuple(child.parent_config)
         if row is not None and not _turned_off(child):
             yield [value for _, channel, value in row.pending_writes or () if channel == CHANNEL]
-        child = row
 
 
 def _turned_off(child: CheckpointTuple) -> bool:
@@ -53,9 +51,9 @@ def _turned_off(child: CheckpointTuple) -> bool:
     return child.metadata.get("source") in ("fork", "update") and CHANNEL in child.checkpoint["channel_values"]
 
 
-def _parent(saver: BaseCheckpointSaver[Any], row: CheckpointTuple) -> RunnableConfig | None:
-    """The parent of a checkpoint; of a fork's first one, that of the checkpoint it is a copy of, through any number of
-    forks. None: it is a root, or the fork's source is gone."""
+def _stood_for(saver: BaseCheckpointSaver[Any], row: CheckpointTuple) -> CheckpointTuple | None:
+    """A checkpoint with a parent: the row itself, or, of a fork's first one, the checkpoint that it is a copy of,
+    through any number of forks. None: it is a root, or the fork's source is gone."""
     seen: set[str] = set()
     while row.parent_config is None:
         origin = row.checkpoint["channel_values"].get("run", {}).get("origin")
@@ -67,7 +65,7 @@ def _parent(saver: BaseCheckpointSaver[Any], row: CheckpointTuple) -> RunnableCo
         if source is None:
             return None
         row = source
-    return row.parent_config
+    return row
 
 
 def _asked(saver: GroupCommitSaver, config: RunnableConfig) -> Iterator[list[Any]]:
@@ -77,11 +75,11 @@ def _asked(saver: GroupCommitSaver, config: RunnableConfig) -> Iterator[list[Any
         return
     where = target.config["configurable"]
     with saver.cursor() as cursor:
-        line, turned_off = list[tuple[str, str]](), _turned_off(target)
+        line, turned_off = list[tuple[str, str]](), target.parent_config is not None and _turned_off(target)
         for one in ancestors(cursor, (str(where["thread_id"]), "", target.checkpoint["id"])):
             if one.writes and not turned_off:
                 line.append((one.thread, one.id))
-            turned_off = one.writes and b'"loop"' not in (one.metadata or b"") and _began(saver, one.thread, one.id)
+            turned_off = b'"loop"' not in (one.metadata or b"") and _began(saver, one.thread, one.id)
         for start in range(0, len(line), _PAGE):
             page = line[start : start + _PAGE]
             by_place: dict[tuple[str, str], list[Any]] = {}
@@ -94,4 +92,4 @@ def _asked(saver: GroupCommitSaver, config: RunnableConfig) -> Iterator[list[Any
 
 def _began(saver: GroupCommitSaver, thread: str, id: str) -> bool:
     row = saver.get_tuple({"configurable": {"thread_id": thread, "checkpoint_ns": "", "checkpoint_id": id}})
-    return row is not None and _turned_off(row)
+    return row is not None and row.parent_config is not None and _turned_off(row)

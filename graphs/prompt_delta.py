@@ -46,10 +46,14 @@ def told(messages: list[Message], ids: list[int] | None, parent: Spoken | None) 
     pieces = _pieces(rest[0], before[kept]) if rest and kept < len(before) else []
     if pieces:
         rest = [{**rest[0], "content": ""}, *rest[1:]]
-    known = 0 if ids is None or tokens is None else shared(ids, tokens)
+    if ids is None or tokens is None:
+        return PromptRecord(
+            parent=parent.id, messages=kept, pieces=pieces, rest=rest, tokens=0, ids=ids, continues=False
+        )
+    known = shared(ids, tokens)
     return PromptRecord(
-        parent=parent.id, messages=kept, pieces=pieces, rest=rest, tokens=known,
-        ids=None if ids is None else ids[known:], continues=tokens is not None and known == len(tokens),
+        parent=parent.id, messages=kept, pieces=pieces, rest=rest, tokens=known, ids=ids[known:],
+        continues=known == len(tokens),
     )  # fmt: skip
 
 

@@ -4,6 +4,8 @@ and grow with the run and not with its square."""
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
+from contextlib import closing
 from itertools import pairwise
 from typing import Any
 
@@ -83,9 +85,8 @@ def test_a_prompt_told_relative_to_another_is_the_prompt(data: st.DataObject, sa
     prompt = told(said, ids, parent)
     whole = restored({**data.draw(records(turn=2)), "prompt": prompt}, parent)
     assert (whole.messages, whole.prompt_ids) == (said, ids)
-    assert prompt["continues"] == (
-        ids is not None and parent.tokens is not None and ids[: len(parent.tokens)] == parent.tokens
-    )
+    known = parent.tokens
+    assert prompt["continues"] == (ids is not None and known is not None and ids[: len(known)] == known)
 
 
 def test_a_prompt_is_restored_from_its_own_parent_only() -> None:
@@ -134,10 +135,16 @@ def played(saver: Any, turns: int = 5) -> tuple[Any, Any]:
     return graph, config
 
 
-@pytest.mark.parametrize("kind", ["ours", "memory", "langgraph"])
-def test_all_calls_are_found_in_any_saver_and_of_the_last_question_only(kind: str, tmp_path: Any) -> None:
-    saver = {"ours": lambda: open_checkpointer(f"sqlite:///{tmp_path}/r.db"), "memory": lambda: open_checkpointer("memory:"),
-             "langgraph": InMemorySaver}[kind]()  # fmt: skip
+@pytest.fixture(params=["ours", "memory", "langgraph"])
+def saver(request: pytest.FixtureRequest, tmp_path: Any) -> Iterator[Any]:
+    if request.param == "langgraph":
+        yield InMemorySaver()
+        return
+    with closing(open_checkpointer(f"sqlite:///{tmp_path}/r.db" if request.param == "ours" else "memory:")) as opened:
+        yield opened
+
+
+def test_all_calls_are_found_in_any_saver_and_of_the_last_question_only(saver: Any) -> None:
     graph, config = played(saver)
     first = calls_of(saver, config)
     state = graph.get_state(config).values
@@ -157,9 +164,7 @@ def test_calls_of_an_earlier_checkpoint_are_those_made_before_it() -> None:
     assert [len(calls_of(saver, where)) for where, _ in histories] == [calls for _, calls in histories]
 
 
-@pytest.mark.parametrize("kind", ["ours", "memory"])
-def test_calls_of_a_branch_that_time_travel_left_are_not_its_own(kind: str, tmp_path: Any) -> None:
-    saver = open_checkpointer(f"sqlite:///{tmp_path}/r.db" if kind == "ours" else "memory:")
+def test_calls_of_a_branch_that_time_travel_left_are_not_its_own(saver: Any) -> None:
     graph, config = played(saver, turns=4)
     second = next(
         one.config for one in graph.get_state_history(config)

@@ -72,7 +72,7 @@ def test_sft_has_what_the_runtime_accepted(saver: GroupCommitSaver, tmp_path: Pa
     assert row["completion"] == [{"role": "assistant", "content": '{"stage": "r"}'}]
     assert (row["task"], row["system"], row["status"], row["version"]) == ("t", "dyflow", "plan", "tiny@1")
     assert done.account.left_out == {"rejected": 3}
-    assert done.ledger.dropped == {"rejected": 3, "unanswered": 1}
+    assert done.ledger.dropped == {"rejected": 3, "failed": 1}
     assert (done.ledger.unaccounted, done.account.unaccounted) == (0, 0)
 
 

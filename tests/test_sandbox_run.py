@@ -83,7 +83,7 @@ def test_an_exception_is_told_with_its_line(sandbox: Sandbox) -> None:
         ("class E(Exception):\n    def __str__(self): raise ValueError\nraise E", "error", "E: <its message raised ValueError>"),
         ("import numpy", "error", "ModuleNotFoundError: No module named 'numpy'"),
         ("def solve():\n    return object()", "error", "NotPlainError: object is not plain data"),
-        ("import os\nfor n in range(3, 64):\n  try: os.write(n, b'x' * 99)\n  except OSError: pass", "error", "it wrote into the sandbox's own pipe"),
+        ("import os\nfor n in range(3, 4096):\n  try: os.write(n, b'x' * 99)\n  except OSError: pass", "error", "it wrote into the sandbox's own pipe"),
     ],
 )  # fmt: skip
 def test_every_end_is_an_execution(sandbox: Sandbox, source: str, status: str, exception: str | None) -> None:
