@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .checkpoints.export.export import export
-    from .checkpoints.fork import fork_runs
-    from .checkpoints.load import load_trajectories
+    from .checkpoints.forks.fork import fork_runs
     from .checkpoints.open import open_checkpointer
-    from .checkpoints.recorder import recorded
-    from .checkpoints.selection import Selection
+    from .checkpoints.recording.recorder import recorded
+    from .checkpoints.trajectories.load import load_trajectories
+    from .checkpoints.trajectories.selection import Selection
     from .errors import FlowwrightError, UsageError
     from .graphs.build import build_graph
     from .graphs.context import Context
@@ -40,15 +40,15 @@ _HOMES = {
     "Context": ".graphs.context",
     "FlowwrightError": ".errors",
     "Policies": ".policies.policies",
-    "Selection": ".checkpoints.selection",
+    "Selection": ".checkpoints.trajectories.selection",
     "UsageError": ".errors",
     "as_tool": ".graphs.tool",
     "build_graph": ".graphs.build",
     "export": ".checkpoints.export.export",
-    "fork_runs": ".checkpoints.fork",
-    "load_trajectories": ".checkpoints.load",
+    "fork_runs": ".checkpoints.forks.fork",
+    "load_trajectories": ".checkpoints.trajectories.load",
     "open_checkpointer": ".checkpoints.open",
-    "recorded": ".checkpoints.recorder",
+    "recorded": ".checkpoints.recording.recorder",
 }
 
 

@@ -30,9 +30,9 @@ from typing import Any, Final
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 
 from flowwright import Context, Policies, build_graph, open_checkpointer
-from flowwright.checkpoints.decision_point import decision_of
-from flowwright.checkpoints.fork import fork_runs
-from flowwright.checkpoints.forked import run_forks
+from flowwright.checkpoints.forks.decision_point import decision_of
+from flowwright.checkpoints.forks.fork import fork_runs
+from flowwright.checkpoints.forks.forked import run_forks
 from flowwright.checkpoints.runner import start_run, thread_config
 from flowwright.graphs.build import Graph
 from scripted_replies import course, question

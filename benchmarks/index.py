@@ -22,8 +22,8 @@ from typing import Any, cast
 
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 
-from flowwright.checkpoints.index import build_index
-from flowwright.checkpoints.index_search import search_index
+from flowwright.checkpoints.index.build import build_index
+from flowwright.checkpoints.index.search import search_index
 from flowwright.checkpoints.sqlite import GroupCommitSaver
 from flowwright.graphs.budget import no_usage
 from flowwright.graphs.call_packing import packed

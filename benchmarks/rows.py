@@ -28,15 +28,15 @@ from typing import Any, Final
 os.environ.setdefault("LANGSMITH_TRACING", "false")
 
 from flowwright import Context, Policies, build_graph
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.load import load_trajectories
 from flowwright.checkpoints.memory import StrictMemorySaver
-from flowwright.checkpoints.rows import tree_rows
 from flowwright.checkpoints.runner import start_run
-from flowwright.checkpoints.selection import Selection
 from flowwright.checkpoints.sqlite import GroupCommitSaver
-from flowwright.checkpoints.token_row import prompt_ids
-from flowwright.checkpoints.trajectory import TaskTree, Trajectory
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.rows import tree_rows
+from flowwright.checkpoints.trajectories.selection import Selection
+from flowwright.checkpoints.trajectories.token_row import prompt_ids
+from flowwright.checkpoints.trajectories.trajectory import TaskTree, Trajectory
 from flowwright.graphs.budget import Budget
 from flowwright.graphs.state import State, Task
 from flowwright.policies.prefix import Prefix

@@ -30,10 +30,10 @@ from ..graphs.state import State
 from ..graphs.system import System
 from ..operators.registry import Registry
 from ..policies.policy import Policy
-from .calls import calls_of
 from .memory import StrictMemorySaver
 from .runner import has_work, thread_config
 from .serializer import strict_serializer
+from .trajectories.calls import calls_of
 
 
 class UnrecordedCall(FlowwrightError):

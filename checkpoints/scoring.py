@@ -11,10 +11,10 @@ from typing import Any
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from .annotation import annotate, reward
-from .ledger import Ledger
-from .load import load_trajectories
-from .selection import Selection
-from .trajectory import Trajectory
+from .trajectories.ledger import Ledger
+from .trajectories.load import load_trajectories
+from .trajectories.selection import Selection
+from .trajectories.trajectory import Trajectory
 
 Scorer = Callable[[Trajectory], float | Mapping[str, float] | None]
 """A reward: a number, or its parts by name, whose sum it is; None: it cannot tell of this run."""

@@ -13,7 +13,7 @@ from ..checkpoints.export.account import Account, meaning_of
 from ..checkpoints.export.export import export
 from ..checkpoints.export.exported import Exported
 from ..checkpoints.open import open_checkpointer
-from ..checkpoints.selection import Selection
+from ..checkpoints.trajectories.selection import Selection
 from ..console import error_console, output_console, print_json, progress
 from ..errors import UsageError
 

@@ -9,9 +9,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ..checkpoints.decision_point import last_of
-from ..checkpoints.fork import fork_runs
-from ..checkpoints.forked import Fork, run_forks
+from ..checkpoints.forks.decision_point import last_of
+from ..checkpoints.forks.fork import fork_runs
+from ..checkpoints.forks.forked import Fork, run_forks
 from ..checkpoints.open import open_checkpointer
 from ..checkpoints.runner import RunResult
 from ..checkpoints.session import Session

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from ..checkpoints.index import IndexReport, build_index
-from ..checkpoints.index_file import index_path
-from ..checkpoints.index_search import Hit, search_index
+from ..checkpoints.index.build import IndexReport, build_index
+from ..checkpoints.index.file import index_path
+from ..checkpoints.index.search import Hit, search_index
 from ..checkpoints.location import Location
 from ..checkpoints.open import open_checkpointer
 from ..console import error_console, output_console, print_json, progress

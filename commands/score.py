@@ -9,7 +9,7 @@ from rich.table import Table
 
 from ..checkpoints.open import open_checkpointer
 from ..checkpoints.scoring import Scored, score_runs
-from ..checkpoints.selection import Selection
+from ..checkpoints.trajectories.selection import Selection
 from ..console import error_console, output_console, print_json
 from ..errors import UsageError
 from ..training.gold import read_gold

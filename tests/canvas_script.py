@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import flowwright as fw
-from flowwright.checkpoints.calls import calls_of
+from flowwright.checkpoints.trajectories.calls import calls_of
 from flowwright.graphs.build import Graph
 from flowwright.graphs.state import State
 from langgraph.checkpoint.memory import InMemorySaver

@@ -7,8 +7,8 @@ import asyncio
 from typing import Any, Final
 
 from flowwright import open_checkpointer
-from flowwright.checkpoints.fork import fork_runs
-from flowwright.checkpoints.forked import run_forks
+from flowwright.checkpoints.forks.fork import fork_runs
+from flowwright.checkpoints.forks.forked import run_forks
 from kill_child import BOUNDARIES, Boundary, deadly, graph_of
 
 SAMPLES: Final = 3

@@ -89,8 +89,8 @@ def write_runs(store: str, system: str, task_file: str) -> None:
 def index_until(store: str, stop: str, *, rebuild: bool = False) -> None:
     """Index again and again, and once more when `stop` is there."""
     from flowwright import open_checkpointer
-    from flowwright.checkpoints.index import build_index
-    from flowwright.checkpoints.index_file import index_path
+    from flowwright.checkpoints.index.build import build_index
+    from flowwright.checkpoints.index.file import index_path
 
     rounds, last = 0, False
     while not last:

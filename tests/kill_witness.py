@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from flowwright import Policies, build_graph, open_checkpointer
-from flowwright.checkpoints.calls import calls_of
 from flowwright.checkpoints.runner import has_work, thread_config
+from flowwright.checkpoints.trajectories.calls import calls_of
 from flowwright.graphs.operation import Operation
 from kill_lookup import key_of
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from flowwright.checkpoints.rows import TokenRow
+from flowwright.checkpoints.trajectories.rows import TokenRow
 from flowwright.graphs.call_record import CallRecord
 from flowwright.graphs.prompt_delta import Spoken
 

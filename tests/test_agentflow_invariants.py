@@ -292,7 +292,9 @@ def plain(state: State) -> str:
     """A state without what names the run or tells its times."""
     calls = [{name: value for name, value in one.items() if name not in MEASURED} for one in state["calls"]]
     kept = {**state, "messages": messages_to_dict(state["messages"]), "calls": calls}
-    return re.sub(r'("(?:seconds|began)": )[\d.e-]+', r"\1_", json.dumps(kept, sort_keys=True).replace(state["run"]["id"], "RUN"))
+    return re.sub(
+        r'("(?:seconds|began)": )[\d.e-]+', r"\1_", json.dumps(kept, sort_keys=True).replace(state["run"]["id"], "RUN")
+    )
 
 
 class Recorded:

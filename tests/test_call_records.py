@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from canvas_script import FINISH, add, director, executor
 from flowwright import Context, Policies, build_graph, open_checkpointer
-from flowwright.checkpoints.calls import calls_of
+from flowwright.checkpoints.trajectories.calls import calls_of
 from flowwright.graphs.call_packing import packed, unpacked
 from flowwright.graphs.call_record import CallRecord
 from flowwright.graphs.open_calls import open_calls

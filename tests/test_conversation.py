@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from canvas_script import FINISH, add, play
 from flowwright import Context, Policies, build_graph, open_checkpointer
-from flowwright.checkpoints.calls import calls_of
+from flowwright.checkpoints.trajectories.calls import calls_of
 from flowwright.graphs.flowsteer import DEFAULT
 from flowwright.graphs.history import tokens_of
 from flowwright.graphs.prompt_delta import spoken

@@ -14,7 +14,7 @@ from agentflow_script import STOP, kind_of, step, steps
 from canvas_script import FINISH as DONE
 from canvas_script import add
 from flowwright import Context, Policies, build_graph, load_trajectories, open_checkpointer
-from flowwright.checkpoints.trajectory import Trajectory
+from flowwright.checkpoints.trajectories.trajectory import Trajectory
 from flowwright.digest import digest
 from flowwright.operators.registry import Registry
 from flowwright.operators.tools.adapter import tool_operator

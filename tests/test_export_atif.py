@@ -11,9 +11,9 @@ import flowwright as fw
 import pytest
 from export_runs import Stored, call, conversation, forked, operation, store, user
 from flowwright.checkpoints.export.export import export
-from flowwright.checkpoints.load import load_trajectories
-from flowwright.checkpoints.selection import Selection
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.selection import Selection
 from flowwright.graphs.prompt_delta import spoken
 from nat.atif import Trajectory
 

@@ -197,7 +197,7 @@ def test_an_empty_selection_says_what_was_looked_at(saver: GroupCommitSaver, tmp
     with pytest.raises(UsageError, match="0 runs were read"):
         export(saver, tmp_path / "x.jsonl", format="sft")
     fill(saver, 3)
-    from flowwright.checkpoints.selection import Selection
+    from flowwright.checkpoints.trajectories.selection import Selection
 
     with pytest.raises(UsageError, match="0 runs were read and 5 left out by the filters"):
         export(saver, tmp_path / "x.jsonl", format="sft", selection=Selection(systems=("dyflow",)))

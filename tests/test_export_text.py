@@ -13,8 +13,8 @@ import pytest
 from export_runs import Stored, call, conversation, operation, store, user
 from flowwright.checkpoints.export.export import export
 from flowwright.checkpoints.export.exported import Exported
-from flowwright.checkpoints.selection import Selection
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.selection import Selection
 from flowwright.errors import UsageError
 from flowwright.graphs.faults import fault
 

@@ -14,9 +14,9 @@ import pytest
 from export_runs import Saver, Stored, call, conversation, forked, store, user
 from flowwright.checkpoints.export.export import export
 from flowwright.checkpoints.export.group_advantage import group_advantages
-from flowwright.checkpoints.load import load_trajectories
-from flowwright.checkpoints.selection import Selection
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.selection import Selection
 from flowwright.errors import UsageError
 from flowwright.graphs.prompt_delta import spoken
 from hypothesis import given

@@ -11,12 +11,12 @@ from typing import Any
 
 import flowwright as fw
 import pytest
-from flowwright.checkpoints.calls import calls_of
-from flowwright.checkpoints.decision_point import decides, decision_of
-from flowwright.checkpoints.fork import fork_runs
-from flowwright.checkpoints.forked import run_forks
+from flowwright.checkpoints.forks.decision_point import decides, decision_of
+from flowwright.checkpoints.forks.fork import fork_runs
+from flowwright.checkpoints.forks.forked import run_forks
 from flowwright.checkpoints.runner import has_work, resume_run, thread_config
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.calls import calls_of
 from flowwright.errors import UsageError
 from flowwright.operators.registry import Registry
 from flowwright.operators.tools.adapter import tool_operator

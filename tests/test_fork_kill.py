@@ -17,9 +17,9 @@ import fork_child
 import kill_child
 import pytest
 from flowwright import open_checkpointer
-from flowwright.checkpoints.calls import calls_of
 from flowwright.checkpoints.runner import thread_config
 from flowwright.checkpoints.threads import list_threads
+from flowwright.checkpoints.trajectories.calls import calls_of
 from kill_child import Boundary
 from kill_script import SCENARIOS
 from kill_witness import HERE, Witness, serving

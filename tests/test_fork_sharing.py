@@ -13,10 +13,10 @@ from uuid import uuid4
 
 import flowwright as fw
 import pytest
-from flowwright.checkpoints.calls import calls_of
-from flowwright.checkpoints.fork import fork_runs
+from flowwright.checkpoints.forks.fork import fork_runs
 from flowwright.checkpoints.runner import thread_config
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.calls import calls_of
 from fork_cases import graph_on, ran, values
 from hypothesis import given, settings
 from hypothesis import strategies as st

@@ -12,13 +12,13 @@ from typing import Any
 import pytest
 from flowwright import Context, Policies, build_graph, open_checkpointer
 from flowwright.checkpoints.annotation import annotate, reward
-from flowwright.checkpoints.fork import fork_runs
-from flowwright.checkpoints.index import build_index, note
-from flowwright.checkpoints.index_file import index_path
-from flowwright.checkpoints.load import load_trajectories
+from flowwright.checkpoints.forks.fork import fork_runs
+from flowwright.checkpoints.index.build import build_index, note
+from flowwright.checkpoints.index.file import index_path
 from flowwright.checkpoints.memory import StrictMemorySaver
 from flowwright.checkpoints.runner import faults_of, thread_config
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.load import load_trajectories
 from flowwright.errors import UsageError
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st

@@ -14,10 +14,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from flowwright.checkpoints.index import build_index
-from flowwright.checkpoints.index_file import index_path
-from flowwright.checkpoints.load import load_trajectories
+from flowwright.checkpoints.index.build import build_index
+from flowwright.checkpoints.index.file import index_path
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.load import load_trajectories
 from index_writer import dump, ended, sound, start, tasks
 from offline_systems import need_sandbox
 from written_runs import Written, chain, write

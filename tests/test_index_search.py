@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowwright.checkpoints.index import build_index
-from flowwright.checkpoints.index_file import index_path
-from flowwright.checkpoints.index_search import Hit, quoted, search_index
+from flowwright.checkpoints.index.build import build_index
+from flowwright.checkpoints.index.file import index_path
+from flowwright.checkpoints.index.search import Hit, quoted, search_index
 from flowwright.checkpoints.runner import thread_config
 from flowwright.checkpoints.sqlite import GroupCommitSaver
 from flowwright.errors import UsageError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from flowwright import UsageError
-from flowwright.checkpoints.recorder import recorded, recording
+from flowwright.checkpoints.recording.recorder import recorded, recording
 from flowwright.policies import ChatVLLM, resolve
 from flowwright.policies.capture import original
 from flowwright.policies.recorded import RecordedOpenAI

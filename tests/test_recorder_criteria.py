@@ -13,9 +13,9 @@ from typing import Any
 import foreign_graph
 import pytest
 import trajectory_criteria as criteria
-from flowwright.checkpoints.foreign import foreign_trajectories
-from flowwright.checkpoints.recorder import recorded
-from flowwright.checkpoints.trajectory import Trajectory
+from flowwright.checkpoints.recording.foreign import foreign_trajectories
+from flowwright.checkpoints.recording.recorder import recorded
+from flowwright.checkpoints.trajectories.trajectory import Trajectory
 from flowwright.operators.sandbox import open_sandbox
 from flowwright.policies.transport import async_client
 from langchain_core.runnables import RunnableConfig

@@ -16,11 +16,11 @@ import foreign_graph
 import pytest
 from flowwright.checkpoints.annotation import annotate, reward
 from flowwright.checkpoints.attach import CALL, attached
-from flowwright.checkpoints.foreign import foreign_trajectories, set_aside
-from flowwright.checkpoints.load import load_trajectories
-from flowwright.checkpoints.recorder import recorded
-from flowwright.checkpoints.rows import rows_of, tree_rows
-from flowwright.checkpoints.trajectory import Trajectory, group_name
+from flowwright.checkpoints.recording.foreign import foreign_trajectories, set_aside
+from flowwright.checkpoints.recording.recorder import recorded
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.rows import rows_of, tree_rows
+from flowwright.checkpoints.trajectories.trajectory import Trajectory, group_name
 from flowwright.digest import digest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -236,7 +236,7 @@ def test_an_app_is_recorded_with_two_changed_lines(
 ) -> None:
     lines = APP.splitlines()
     place = lines.index("from langgraph.graph import START, MessagesState, StateGraph") + 1
-    lines.insert(place, "from flowwright.checkpoints.recorder import recorded")
+    lines.insert(place, "from flowwright.checkpoints.recording.recorder import recorded")
     wrapped = [
         line.replace("ChatOpenAI(model=", "recorded(ChatOpenAI(model=") + (")" if line.startswith("model =") else "")
         for line in lines

@@ -22,8 +22,8 @@ import foreign_graph
 import pytest
 from flowwright import open_checkpointer
 from flowwright.checkpoints.attach import CALL, TOOL, attached
-from flowwright.checkpoints.foreign import foreign_trajectories, set_aside
-from flowwright.checkpoints.recorder import recorded, recording
+from flowwright.checkpoints.recording.foreign import foreign_trajectories, set_aside
+from flowwright.checkpoints.recording.recorder import recorded, recording
 from flowwright.graphs.prompt_delta import spoken
 from flowwright.policies.transport import async_client
 from langchain.agents import create_agent
@@ -560,7 +560,7 @@ import sys
 sys.path.insert(0, {tests!r})
 import foreign_graph
 from flowwright import open_checkpointer
-from flowwright.checkpoints.recorder import recorded
+from flowwright.checkpoints.recording.recorder import recorded
 from langchain_openai import ChatOpenAI
 
 llm = recorded(ChatOpenAI(model="m", base_url={url!r}, api_key="x", max_retries=0))

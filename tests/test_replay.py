@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 from flowwright import Context, Policies, UsageError, build_graph, open_checkpointer
-from flowwright.checkpoints.calls import calls_of
 from flowwright.checkpoints.replay import replay
+from flowwright.checkpoints.trajectories.calls import calls_of
 from flowwright.policies.faults import ProviderError
 from langgraph.checkpoint.memory import InMemorySaver
 from scripted import ANSWER, ScriptedModel, finish, replies

@@ -9,11 +9,11 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.rows import NoTokenIds, rows_of, sample_of, text_rows, tree_rows
-from flowwright.checkpoints.selection import Selection
-from flowwright.checkpoints.token_row import prompt_ids
-from flowwright.checkpoints.trajectory import TaskTree, Trajectory
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.rows import NoTokenIds, rows_of, sample_of, text_rows, tree_rows
+from flowwright.checkpoints.trajectories.selection import Selection
+from flowwright.checkpoints.trajectories.token_row import prompt_ids
+from flowwright.checkpoints.trajectories.trajectory import TaskTree, Trajectory
 from flowwright.graphs.budget import no_usage
 from flowwright.graphs.call_record import CallRecord
 from flowwright.graphs.prompt_delta import Spoken

@@ -10,12 +10,12 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.load import load_trajectories
 from flowwright.checkpoints.memory import StrictMemorySaver
-from flowwright.checkpoints.rows import tree_rows
-from flowwright.checkpoints.selection import Selection
-from flowwright.checkpoints.trajectory import TaskTree
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.rows import tree_rows
+from flowwright.checkpoints.trajectories.selection import Selection
+from flowwright.checkpoints.trajectories.trajectory import TaskTree
 from hypothesis import given
 from hypothesis import strategies as st
 from row_laws import check

@@ -11,10 +11,10 @@ import flowwright as fw
 import pytest
 from click.testing import CliRunner
 from flowwright.checkpoints.annotation import all_rewards_of, rewards_of
-from flowwright.checkpoints.fork import fork_runs
+from flowwright.checkpoints.forks.fork import fork_runs
 from flowwright.checkpoints.scoring import score_runs
-from flowwright.checkpoints.selection import Selection
 from flowwright.checkpoints.sqlite import GroupCommitSaver
+from flowwright.checkpoints.trajectories.selection import Selection
 from flowwright.cli import app
 from flowwright.errors import UsageError
 from flowwright.graphs.canvas.statistics import gated_reward, structure_score

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.selection import RewardRange, Selection
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.selection import RewardRange, Selection
 from flowwright.errors import UsageError
 from stores import KINDS, Saver, all_runs, close, opened, where
 from written_runs import Written, chain, write

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.load import load_trajectories
-from flowwright.checkpoints.rows import tree_rows
-from flowwright.checkpoints.selection import Selection
 from flowwright.checkpoints.sqlite import GroupCommitSaver
-from flowwright.checkpoints.state_reader import GROWING, read_checkpoint
-from flowwright.checkpoints.trajectory import TaskTree
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.rows import tree_rows
+from flowwright.checkpoints.trajectories.selection import Selection
+from flowwright.checkpoints.trajectories.state_reader import GROWING, read_checkpoint
+from flowwright.checkpoints.trajectories.trajectory import TaskTree
 from flowwright.graphs.call_record import CallRecord
 from flowwright.graphs.state import Origin
 from hypothesis import given, settings

@@ -9,10 +9,10 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.load import load_trajectories
 from flowwright.checkpoints.sqlite import GroupCommitSaver
-from flowwright.checkpoints.trajectory import TaskTree
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.trajectory import TaskTree
 from flowwright.errors import UsageError
 from stores import all_runs, close, opened
 from written_runs import Written, chain, write

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import jsonschema
-from flowwright.checkpoints.trajectory import Trajectory
+from flowwright.checkpoints.trajectories.trajectory import Trajectory
 from flowwright.digest import digest
 from flowwright.graphs.call_record import CallRecord
 from flowwright.graphs.tool_record import ToolRecord

@@ -10,7 +10,7 @@ from typing import Any, Final
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ..checkpoints.scoring import Scorer
-from ..checkpoints.trajectory import Trajectory
+from ..checkpoints.trajectories.trajectory import Trajectory
 from ..digest import digest
 from ..errors import UsageError
 from ..graphs.canvas.board import Board

@@ -17,7 +17,7 @@ from typing import Any, Final
 from ...graphs.call_record import CallRecord, Message
 from ...graphs.operation import Operation
 from ...graphs.prompt_delta import Spoken, restored
-from ..trajectory import TaskTree, Trajectory, group_name
+from ..trajectories.trajectory import TaskTree, Trajectory, group_name
 from .columns import Column, Row
 from .layout import Export, Layout
 from .request import Request

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from ...digest import digest
-from ..trajectory import TaskTree
+from ..trajectories.trajectory import TaskTree
 from .columns import ORIGIN, PROMPT, Column, Row
 from .layout import Export, Layout
 from .request import Request

@@ -14,10 +14,10 @@ from langgraph.checkpoint.base import BaseCheckpointSaver
 
 from ...errors import UsageError
 from ..errors import DatabaseLockedError, is_lock
-from ..ledger import Ledger
-from ..load import load_trajectories
-from ..selection import EVERYTHING, Selection
-from ..trajectory import TaskTree
+from ..trajectories.ledger import Ledger
+from ..trajectories.load import load_trajectories
+from ..trajectories.selection import EVERYTHING, Selection
+from ..trajectories.trajectory import TaskTree
 from . import atif, dpo, grpo, kto, sft
 from .account import Account
 from .card import card

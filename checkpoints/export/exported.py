@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ..ledger import Ledger
+from ..trajectories.ledger import Ledger
 from .account import Account
 
 

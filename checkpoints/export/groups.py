@@ -6,7 +6,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..trajectory import TaskTree, Trajectory, group_name
+from ..trajectories.trajectory import TaskTree, Trajectory, group_name
 from .group_advantage import group_advantages
 
 

@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 
 from ...graphs.call_record import CallRecord, Message
 from ...graphs.prompt_delta import Spoken, restored
-from ..rows import rows_of
-from ..text_rows import Sample
-from ..token_row import TokenRow
-from ..trajectory import TaskTree
+from ..trajectories.rows import rows_of
+from ..trajectories.text_rows import Sample
+from ..trajectories.token_row import TokenRow
+from ..trajectories.trajectory import TaskTree
 from .columns import CALL_FIELDS, PROVENANCE, REWARD, Column, Row
 from .group_advantage import FORMULA
 from .groups import Standing, standings

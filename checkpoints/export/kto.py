@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..trajectory import TaskTree
+from ..trajectories.trajectory import TaskTree
 from .columns import COMPLETION, ORIGIN, PROMPT, REWARD, Column, Row
 from .layout import Export, Layout
 from .request import Request

@@ -6,8 +6,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from ..ledger import Ledger
-from ..trajectory import TaskTree
+from ..trajectories.ledger import Ledger
+from ..trajectories.trajectory import TaskTree
 from .account import Account
 from .columns import Column, Row
 from .redaction import Redactor

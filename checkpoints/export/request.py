@@ -8,7 +8,7 @@ from difflib import get_close_matches
 from typing import Any, Final
 
 from ...errors import UsageError
-from ..selection import Selection
+from ..trajectories.selection import Selection
 from .reward import SUCCESS_AT
 from .split import Split
 

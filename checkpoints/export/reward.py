@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import UsageError
-from ..trajectory import Trajectory
+from ..trajectories.trajectory import Trajectory
 
 SUCCESS_AT = 0.5
 """Rewards from here on are a success, where nothing else is said."""

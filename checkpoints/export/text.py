@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...graphs.call_record import CallRecord, Message
-from ..rows import TextRow, text_rows
-from ..text_rows import Sample
-from ..trajectory import TaskTree, Trajectory
+from ..trajectories.rows import TextRow, text_rows
+from ..trajectories.text_rows import Sample
+from ..trajectories.trajectory import TaskTree, Trajectory
 from .columns import Row
 from .layout import Export
 from .reward import reward_of

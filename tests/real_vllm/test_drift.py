@@ -13,13 +13,13 @@ from types import MappingProxyType
 from typing import Any
 
 import pytest
-from flowwright.checkpoints.ledger import Ledger
-from flowwright.checkpoints.load import load_trajectories
 from flowwright.checkpoints.open import open_checkpointer
-from flowwright.checkpoints.rows import rows_of
 from flowwright.checkpoints.runner import start_run
-from flowwright.checkpoints.token_row import TokenRow
-from flowwright.checkpoints.trajectory import Trajectory
+from flowwright.checkpoints.trajectories.ledger import Ledger
+from flowwright.checkpoints.trajectories.load import load_trajectories
+from flowwright.checkpoints.trajectories.rows import rows_of
+from flowwright.checkpoints.trajectories.token_row import TokenRow
+from flowwright.checkpoints.trajectories.trajectory import Trajectory
 from flowwright.graphs.build import build_graph
 from flowwright.graphs.context import Context
 from flowwright.graphs.flowsteer import DEFAULT, PAPER, FlowSteer

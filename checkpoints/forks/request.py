@@ -13,14 +13,14 @@ from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.base import BaseCheckpointSaver, Checkpoint, CheckpointMetadata, CheckpointTuple
 from langgraph.checkpoint.base.id import uuid6
 
-from ..digest import digest
-from ..graphs.build import Graph
-from ..graphs.operation import derived_seed
-from ..graphs.services import Services
-from ..graphs.state import Origin, Run
+from ...digest import digest
+from ...graphs.build import Graph
+from ...graphs.operation import derived_seed
+from ...graphs.services import Services
+from ...graphs.state import Origin, Run
+from ..lineage import FORKED_FROM
+from ..sqlite import GroupCommitSaver
 from .counterfactual import Edit, edited_budget, edited_memory
-from .lineage import FORKED_FROM
-from .sqlite import GroupCommitSaver
 
 FORK: Final = "fork"
 """Metadata of a fork's first checkpoint: `{"batch", "spec"}`, the request that it was made for."""

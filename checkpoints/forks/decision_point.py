@@ -8,9 +8,9 @@ from typing import Any, Final, cast
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
-from ..errors import UsageError
-from ..graphs.state import Run
-from .runner import thread_config
+from ...errors import UsageError
+from ...graphs.state import Run
+from ..runner import thread_config
 
 DECIDES: Final = "branch:to:designer"
 """Channel that holds something where the designer is next."""

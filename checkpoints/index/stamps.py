@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
-from .sqlite import GroupCommitSaver
+from ..sqlite import GroupCommitSaver
 
 Stamp = tuple[str, str]
 """Thread and stamp."""

@@ -10,7 +10,7 @@ from typing import Final
 from sqlite_utils import Database
 from sqlite_utils.db import ForeignKey
 
-from ..errors import UsageError
+from ...errors import UsageError
 
 APPLICATION_ID: Final = 0x466C7769  # "Flwi"
 FORMAT: Final = 1  # in user_version; an index of an older one is built anew

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..digest import digest
-from ..graphs.call_record import CallRecord, Message
-from ..graphs.prompt_delta import Spoken, told
-from ..policies.captured import Captured, Choice
-from ..policies.price import Price
-from ..policies.tokens import Tokens
+from ...digest import digest
+from ...graphs.call_record import CallRecord, Message
+from ...graphs.prompt_delta import Spoken, told
+from ...policies.captured import Captured, Choice
+from ...policies.price import Price
+from ...policies.tokens import Tokens
 from .place import Place
 from .recent import Said
 

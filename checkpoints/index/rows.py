@@ -8,12 +8,12 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from ..graphs.call_record import CallRecord
-from ..graphs.faults import Fault
-from ..graphs.operation import Operation
-from ..graphs.turn import Turn
-from .annotation import Reward
-from .trajectory import Trajectory
+from ...graphs.call_record import CallRecord
+from ...graphs.faults import Fault
+from ...graphs.operation import Operation
+from ...graphs.turn import Turn
+from ..annotation import Reward
+from ..trajectories.trajectory import Trajectory
 
 Row = dict[str, Any]
 Rows = dict[str, list[Row]]

@@ -10,13 +10,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from ..graphs.budget import Usage
-from ..graphs.call_record import CallRecord
-from ..graphs.operation import Operation
-from ..graphs.prompt_delta import Spoken, spoken_of
-from ..graphs.state import Evidence, Origin, Status
-from ..graphs.tool_record import ToolRecord
-from ..graphs.turn import Turn
+from ...graphs.budget import Usage
+from ...graphs.call_record import CallRecord
+from ...graphs.operation import Operation
+from ...graphs.prompt_delta import Spoken, spoken_of
+from ...graphs.state import Evidence, Origin, Status
+from ...graphs.tool_record import ToolRecord
+from ...graphs.turn import Turn
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from ..graphs.call_record import CallRecord, Message
-from ..graphs.prompt_delta import Spoken, restored
+from ...graphs.call_record import CallRecord, Message
+from ...graphs.prompt_delta import Spoken, restored
 from .ledger import Ledger
 from .selection import EVERYTHING, Selection
 from .trajectory import Trajectory

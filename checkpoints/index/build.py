@@ -20,10 +20,10 @@ from typing import Any, Final
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from sqlite_utils import Database
 
-from ..errors import UsageError
-from .index_file import IndexFile
-from .index_stamps import stamps
-from .index_thread import forget, renew
+from ...errors import UsageError
+from .file import IndexFile
+from .stamps import stamps
+from .thread import forget, renew
 
 _ROWS: Final = 5_000
 _SECONDS: Final = 0.1

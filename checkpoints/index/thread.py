@@ -10,16 +10,16 @@ from typing import Any, Final
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from sqlite_utils import Database
 
-from ..errors import FlowwrightError
-from .annotation import all_rewards_of
-from .errors import is_lock
-from .index_rows import Row, Rows, rows_of_run
-from .index_schema import OF_A_RUN, put
-from .index_stamps import stamp
-from .ledger import Ledger
-from .load import load_trajectories
-from .selection import Selection
-from .state_reader import checkpoint_config
+from ...errors import FlowwrightError
+from ..annotation import all_rewards_of
+from ..errors import is_lock
+from ..trajectories.ledger import Ledger
+from ..trajectories.load import load_trajectories
+from ..trajectories.selection import Selection
+from ..trajectories.state_reader import checkpoint_config
+from .rows import Row, Rows, rows_of_run
+from .schema import OF_A_RUN, put
+from .stamps import stamp
 
 _KNOW: Final = (
     "INSERT INTO threads (thread, stamp, problem) VALUES (?, ?, ?) "

@@ -7,12 +7,12 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final, cast, get_args
 
-from ..errors import UsageError
-from ..graphs.budget import Budget, checked
-from ..graphs.memory import Entry
-from ..operators.answers import final_answer
-from ..operators.outcome import VerdictWord
-from ..policies.policy import Policy
+from ...errors import UsageError
+from ...graphs.budget import Budget, checked
+from ...graphs.memory import Entry
+from ...operators.answers import final_answer
+from ...operators.outcome import VerdictWord
+from ...policies.policy import Policy
 
 Edit = Mapping[str, Any]
 """`{"budget": {limit: number or None}, "memory": {key: content, or {"content": ..., "verdict": ...}}}`."""

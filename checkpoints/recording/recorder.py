@@ -15,12 +15,12 @@ from typing import Any, TypeVar
 
 from langchain_core.language_models import BaseChatModel
 
-from ..errors import UsageError
-from ..graphs.call_record import CallRecord
-from ..policies.capture import captured, original, taker_of
-from ..policies.captured import Captured
-from ..policies.resolve import resolve
-from .attach import CALL, aattach, attach
+from ...errors import UsageError
+from ...graphs.call_record import CallRecord
+from ...policies.capture import captured, original, taker_of
+from ...policies.captured import Captured
+from ...policies.resolve import resolve
+from ..attach import CALL, aattach, attach
 from .foreign_call import call_record, choices_of
 from .place import Place, here
 from .recent import Key, Recent, Said

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal
 
-from ..graphs.call_record import CallRecord
+from ...graphs.call_record import CallRecord
 from .ledger import Ledger
 from .selection import EVERYTHING, Selection
 from .text_rows import Sample, sample_of

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from threading import Lock
 from typing import Final, TypeAlias
 
-from ..graphs.call_record import Message
-from ..graphs.prompt_delta import Spoken, shared
+from ...graphs.call_record import Message
+from ...graphs.prompt_delta import Spoken, shared
 
 Key: TypeAlias = tuple[bool, str, tuple[str, ...]]
 """Whether it is stored with its thread, the run, and the path of nodes without the ids of their tasks."""

@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from ..errors import UsageError
-from .index_file import IndexFile
+from ...errors import UsageError
+from .file import IndexFile
 
 _PART: Final = re.compile(r'"([^"]*)"|([^\s"]+)')
 _WORDS: Final = 24

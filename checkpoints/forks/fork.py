@@ -16,18 +16,18 @@ from uuid import uuid4
 from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
-from ..errors import UsageError
-from ..graphs.build import Graph
-from ..graphs.roles.designer import Designer
-from ..graphs.roles.role import Role
-from ..graphs.services import Services
-from ..graphs.state import Run
+from ...errors import UsageError
+from ...graphs.build import Graph
+from ...graphs.roles.designer import Designer
+from ...graphs.roles.role import Role
+from ...graphs.services import Services
+from ...graphs.state import Run
+from ..runner import thread_config
+from ..sqlite import GroupCommitSaver
 from .counterfactual import Edit, check_edit
 from .decision_point import decision_of, line_of
-from .fork_request import FORK, ForkRequest
 from .forked import Fork, fork_of, unfinished
-from .runner import thread_config
-from .sqlite import GroupCommitSaver
+from .request import FORK, ForkRequest
 
 
 def fork_runs(

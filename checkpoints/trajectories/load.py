@@ -12,12 +12,12 @@ from typing import Any, Final
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ..errors import FlowwrightError
-from ..graphs.budget import no_usage
-from ..graphs.call_record import CallRecord
-from .annotation import rewards_among
+from ...errors import FlowwrightError
+from ...graphs.budget import no_usage
+from ...graphs.call_record import CallRecord
+from ..annotation import rewards_among
+from ..errors import is_lock
 from .calls import calls_of
-from .errors import is_lock
 from .ledger import Ledger
 from .run_ends import RunEnd, RunEnds
 from .selection import EVERYTHING, Selection
@@ -56,7 +56,7 @@ class _Loader:
         """The run, or the branches of a foreign thread; none, and a line in the ledger, where it cannot be read."""
         try:
             if end.run is None:
-                from .foreign import foreign_trajectories
+                from ..recording.foreign import foreign_trajectories
 
                 return [*foreign_trajectories(self.saver, end.thread_id)]
             return [self._run(end)]

@@ -11,10 +11,10 @@ from typing import Any, Literal
 
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 
-from ..graphs.call_record import CallRecord
-from ..graphs.tool_record import ToolRecord
-from .annotation import rewards_of
-from .attach import CALL, TOOL, attached
+from ...graphs.call_record import CallRecord
+from ...graphs.tool_record import ToolRecord
+from ..annotation import rewards_of
+from ..attach import CALL, TOOL, attached
 
 Fate = Literal["live", "pending", "repeated", "failed", "abandoned"]
 """`live`: its step ended and the branch goes on from there; `pending`: its step has not ended; `repeated`: its task ran

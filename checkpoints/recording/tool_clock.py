@@ -19,9 +19,9 @@ from uuid import UUID
 from langchain_core.callbacks import BaseCallbackHandler
 from langchain_core.tracers.context import register_configure_hook
 
-from ..graphs.tool_record import ToolRecord
-from ..policies.captured import Captured
-from .attach import TOOL
+from ...graphs.tool_record import ToolRecord
+from ...policies.captured import Captured
+from ..attach import TOOL
 from .place import Place, here
 
 if TYPE_CHECKING:

@@ -11,10 +11,10 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import BaseCheckpointSaver, CheckpointTuple
 from langgraph.types import Overwrite
 
-from ..graphs.call_packing import unpacked
-from ..graphs.call_record import CallRecord
-from .lineage import ancestors
-from .sqlite import GroupCommitSaver
+from ...graphs.call_packing import unpacked
+from ...graphs.call_record import CallRecord
+from ..lineage import ancestors
+from ..sqlite import GroupCommitSaver
 
 CHANNEL: Final = "calls"
 _PAGE: Final = 256  # checkpoints whose writes are asked for at once

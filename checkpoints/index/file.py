@@ -12,10 +12,10 @@ from typing import Final, TypeVar
 from sqlite_utils import Database
 from tenacity import Retrying, retry_if_exception, stop_after_delay, wait_random
 
-from ..errors import UsageError
-from .database import connect
-from .errors import DatabaseLockedError, is_lock, primary_code
-from .index_schema import FORMAT, make_tables, mark
+from ...errors import UsageError
+from ..database import connect
+from ..errors import DatabaseLockedError, is_lock, primary_code
+from .schema import FORMAT, make_tables, mark
 
 _DAMAGED: Final = (sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CORRUPT)
 _CACHE: Final = 16_384

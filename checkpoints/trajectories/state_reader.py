@@ -13,8 +13,8 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.channels import DeltaChannel
 from langgraph.checkpoint.base import BaseCheckpointSaver, PendingWrite
 
-from ..graphs.memory import PROBLEM
-from ..graphs.state import State
+from ...graphs.memory import PROBLEM
+from ...graphs.state import State
 
 
 def _growing() -> dict[str, DeltaChannel[Any]]:

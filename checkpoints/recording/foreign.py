@@ -11,13 +11,13 @@ from typing import Any
 
 from langgraph.checkpoint.base import BaseCheckpointSaver
 
-from ..graphs.budget import Usage, no_usage, spend
-from ..graphs.call_record import CallRecord
-from ..graphs.prompt_delta import spoken_of, told
-from ..graphs.state import Origin
-from ..graphs.tool_record import ToolRecord
+from ...graphs.budget import Usage, no_usage, spend
+from ...graphs.call_record import CallRecord
+from ...graphs.prompt_delta import spoken_of, told
+from ...graphs.state import Origin
+from ...graphs.tool_record import ToolRecord
+from ..trajectories.trajectory import Trajectory
 from .foreign_thread import Fate, ForeignThread, Step
-from .trajectory import Trajectory
 
 _ON_BRANCH = ("live", "pending")
 

@@ -11,12 +11,12 @@ from langchain_core.runnables import RunnableConfig
 from langgraph.checkpoint.base import CheckpointTuple
 from langgraph.types import StateSnapshot
 
-from ..errors import FlowwrightError
-from ..graphs.build import Graph
-from ..graphs.state import Origin
+from ...errors import FlowwrightError
+from ...graphs.build import Graph
+from ...graphs.state import Origin
+from ..runner import Listener, RunResult, has_work, result_of, resume_run, thread_config
+from ..session import first_of
 from .decision_point import run_of
-from .runner import Listener, RunResult, has_work, result_of, resume_run, thread_config
-from .session import first_of
 
 
 @dataclass(frozen=True)

@@ -15,9 +15,9 @@ from typing import Any, Final, TypeAlias
 from langgraph.checkpoint.base import BaseCheckpointSaver
 from langgraph.checkpoint.sqlite import SqliteSaver
 
-from ..digest import digest
-from ..errors import FlowwrightError, UsageError
-from ..graphs.state import Run
+from ...digest import digest
+from ...errors import FlowwrightError, UsageError
+from ...graphs.state import Run
 from .ledger import Ledger
 from .selection import Selection
 from .state_reader import checkpoint_config, question_of, read_checkpoint

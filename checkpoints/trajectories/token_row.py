@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..errors import UsageError
-from ..graphs.call_record import CallRecord, LogprobsMode
+from ...errors import UsageError
+from ...graphs.call_record import CallRecord, LogprobsMode
 
 
 class NoTokenIds(UsageError):

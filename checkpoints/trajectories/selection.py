@@ -13,9 +13,9 @@ from datetime import UTC, date, datetime, timedelta
 from difflib import get_close_matches
 from typing import Any, Final, Self, get_args
 
-from ..errors import UsageError
-from ..graphs.call_record import CallRecord
-from ..graphs.state import Status
+from ...errors import UsageError
+from ...graphs.call_record import CallRecord
+from ...graphs.state import Status
 from .trajectory import Trajectory
 
 _SINGULAR: Final = {

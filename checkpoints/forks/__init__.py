@@ -1,0 +1,1 @@
+"""Forks: what else could have followed one and the same past."""
