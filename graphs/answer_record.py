@@ -75,4 +75,4 @@ def active(records: Iterable[CallRecord]) -> float:
 
 def plain(message: BaseMessage) -> Message:
     """A message in the form of chat completions."""
-    return {"role": ROLES.get(message.type, message.type), "content": message.text}
+    return {"role": ROLES.get(message.type, message.type), "content": str(message.text)}

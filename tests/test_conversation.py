@@ -74,3 +74,11 @@ def test_the_records_hold_every_call_with_its_place() -> None:
         for prompt, (_, full) in zip(designer.prompts, spoken(calls(state)), strict=True)
     ]
     assert {one["checkpoint"] is not None and one["task"] is not None for one in state["calls"]} == {True}
+
+
+def test_half_a_character_in_a_reply_does_not_end_the_conversation() -> None:
+    state, _, _ = play(
+        [add("Custom", "one"), 'half a \udcfe character {"action": "\udcfe"}', add("Custom", "two"), FINISH]
+    )
+    assert [one["outcome"] for one in state["turns"]][:3] == ["plan", "refused", "plan"]
+    assert state["status"] == "finished"

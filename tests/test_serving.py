@@ -10,6 +10,8 @@ import signal
 import socket
 import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from threading import Thread
@@ -234,7 +236,7 @@ def test_the_command_becomes_the_server(model: Path, tmp_path: Path, sent: signa
     python, started, port = fake_vllm(tmp_path / "env"), tmp_path / "started", free_port()
     command = [*COMMAND, str(model), "--name", "m", "--port", str(port), "--python", str(python)]
     environment = {**os.environ, "STARTED": str(started)}
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment) as process:
+    with ending(subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env=environment)) as process:
         assert process.stderr is not None
         told = []
         for line in process.stderr:
@@ -251,6 +253,16 @@ def test_the_command_becomes_the_server(model: Path, tmp_path: Path, sent: signa
         process.send_signal(sent)
         assert process.wait(30) == code
         assert "Traceback" not in process.stderr.read()
+
+
+@contextmanager
+def ending(process: subprocess.Popen[str]) -> Iterator[subprocess.Popen[str]]:
+    """The process, which does not outlive the block."""
+    with process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def test_the_servers_exit_code_is_passed_on_and_nobody_waits_for_it_any_more(model: Path, tmp_path: Path) -> None:
