@@ -59,7 +59,7 @@ test-vllm: $(VENV)/.dev $(VLLM)/.ready
 	FLOWWRIGHT_VLLM_PYTHON=$(VLLM)/bin/python $(BIN)/python -m pytest -q -m vllm tests/real_vllm
 
 bench: $(VENV)/.dev
-	for name in overhead savers saver_bytes concurrency prefixes; do $(BIN)/python benchmarks/$$name.py; done
+	for name in overhead savers saver_bytes concurrency prefixes rows forks export index local_batching; do $(BIN)/python benchmarks/$$name.py; done
 
 clean:
 	rm -rf $(VENV) $(VLLM) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .coverage*
