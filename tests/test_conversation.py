@@ -76,9 +76,9 @@ def test_the_records_hold_every_call_with_its_place() -> None:
     assert {one["checkpoint"] is not None and one["task"] is not None for one in state["calls"]} == {True}
 
 
-def test_half_a_character_in_a_reply_does_not_end_the_conversation() -> None:
+def test_half_a_character_in_a_result_does_not_end_the_conversation() -> None:
     state, _, _ = play(
-        [add("Custom", "one"), 'half a \udcfe character {"action": "\udcfe"}', add("Custom", "two"), FINISH]
+        [add("Custom", "one"), add("Custom", "two"), FINISH], lambda *_: "Half \udcfe.\nAnswer: 4\udcfe2"
     )
-    assert [one["outcome"] for one in state["turns"]][:3] == ["plan", "refused", "plan"]
-    assert state["status"] == "finished"
+    assert [one["outcome"] for one in state["turns"]] == ["plan", "plan", "finish"]
+    assert [one["prompt"]["messages"] for one in calls(state)] == [0, 3, 5]

@@ -230,7 +230,7 @@ def test_card_and_ledger_agree_with_the_files(saver: GroupCommitSaver, tmp_path:
     assert ledger["request"]["reward"] == "exact"
     for column in read(done.paths["train"])[0]:
         assert f"| {column} |" in card, column
-    assert "TODO" in card
+    assert "License: not stated" in card
 
 
 def test_row_groups_are_bounded(tmp_path: Path) -> None:

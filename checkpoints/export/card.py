@@ -30,7 +30,7 @@ def card(
     lines = [f"# {title}", "", f"Exported by Flowwright: {_MEANINGS[request.format]}."]
     if request.preset is not None:
         lines.append(f"Preset `{request.preset}`: {PRESETS[request.preset].meaning}.")
-    lines += ["", "- License: TODO (the data is yours; say under which terms others may use it)"]
+    lines += ["", "- License: not stated (the data is yours; say here under which terms others may use it)"]
     lines += [f"- Newest checkpoint read: {account.latest or 'unknown'}", f"- Runs read: {account.runs}", ""]
     split = sorted(files)
     lines += _table(
